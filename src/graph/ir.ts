@@ -1,0 +1,35 @@
+/**
+ * A network as plain data: values, and the nodes that make them, in an order in which they can run.
+ * Nothing here is ever changed in place; a rewrite returns a new graph.
+ */
+import type { DType, Quantization, Shape, TensorData } from '../tensor.ts';
+import type { Op } from './ops.ts';
+
+/** Index into `Graph.values`. */
+export type ValueId = number;
+
+export interface Value {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly quantization: Quantization | null;
+  /** Set for constants: dense, row-major. */
+  readonly data: TensorData | null;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly op: Op;
+  readonly inputs: readonly ValueId[];
+  readonly output: ValueId;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly values: readonly Value[];
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+  /** What a reader changed that a user should know, one sentence each. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,142 @@
+/**
+ * Everything that is decided before the first run: which kernel computes each step, how each value lies
+ * in memory, and at which byte of the one arena.
+ */
+import { VireoError } from '../../errors.ts';
+import { type KernelSet, noPad, type Pad, type View } from '../../kernels/call.ts';
+import { bytesPerElement, denseStrides, elementCount, type TensorData, viewOf } from '../../tensor.ts';
+import type { Graph, ValueId } from '../ir.ts';
+import { defaultLimits, type Limits } from '../limits.ts';
+import { align, type Need, place } from './arena.ts';
+import { type Call, callsOf } from './calls.ts';
+import { layOut, offsetInRoot, rootOf, type Storage } from './layout.ts';
+
+/** A stretch of the arena, from the first to the last step that needs it. */
+export interface Buffer extends Need {
+  readonly offset: number;
+  /** What lies in it: values by name, or the scratch of a kernel. */
+  readonly holds: readonly string[];
+}
+
+export interface PlannedStep {
+  readonly call: Call;
+  /** Values whose border is written just before this step. */
+  readonly borders: readonly ValueId[];
+  readonly scratch: Buffer | null;
+}
+
+export interface Plan {
+  readonly graph: Graph;
+  readonly steps: readonly PlannedStep[];
+  readonly buffers: readonly Buffer[];
+  readonly arenaBytes: number;
+  /** The most bytes needed at one step, borders and scratch included: no plan of these buffers is smaller. */
+  readonly lowerBound: number;
+  /** The place of a value in an arena; `null` for constants. */
+  readonly viewIn: (arena: ArrayBuffer, id: ValueId) => View | null;
+}
+
+const covers = (have: Pad, want: Pad): boolean =>
+  have.top >= want.top && have.left >= want.left && have.bottom >= want.bottom && have.right >= want.right;
+
+export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limits = defaultLimits): Plan {
+  const { storageOf, calls } = layOut(graph, callsOf(graph, sets));
+  const lives = new Map<Storage, { start: number; end: number; holds: string[] }>();
+  const last = Math.max(0, calls.length - 1);
+  const touch = (id: ValueId, step: number): void => {
+    const storage = storageOf[id];
+    if (!storage) return;
+    const root = rootOf(storage);
+    const life = lives.get(root) ?? { start: step, end: step, holds: [] };
+    life.start = Math.min(life.start, step);
+    life.end = Math.max(life.end, step);
+    if (!life.holds.includes(graph.values[id]!.name)) life.holds.push(graph.values[id]!.name);
+    lives.set(root, life);
+  };
+  // What the caller feeds stays as fed: an input is never overwritten during a run.
+  for (const id of graph.inputs)
+    [0, last].forEach((step) => {
+      touch(id, step);
+    });
+  calls.forEach((call, step) => {
+    for (const id of [...call.inputs, call.output]) touch(id, step);
+  });
+  for (const id of graph.outputs) touch(id, last);
+
+  const roots = [...lives.keys()];
+  const scratchNeeds: Need[] = [];
+  const scratchOf = calls.map((call, step) => {
+    const input = storageOf[call.inputs[0] ?? -1];
+    const granted = !!call.offer.border && !!input && covers(input.border, call.offer.border);
+    const bytes = call.offer.scratch?.(granted) ?? 0;
+    return bytes === 0 ? -1 : scratchNeeds.push({ bytes, start: step, end: step }) - 1;
+  });
+  const needs: Need[] = [
+    ...roots.map((root) => ({ bytes: root.bytes, start: lives.get(root)!.start, end: lives.get(root)!.end })),
+    ...scratchNeeds,
+  ];
+  const total = needs.reduce((sum, need) => sum + align(need.bytes), 0);
+  if (!Number.isSafeInteger(total))
+    throw new VireoError('too-large', `graph "${graph.name}": activations of ${total} bytes`);
+  const placement = place(needs);
+  if (placement.bytes > limits.bytes)
+    throw new VireoError(
+      'too-large',
+      `graph "${graph.name}": the arena needs ${placement.bytes} bytes, the limit is ${limits.bytes}`,
+    );
+
+  const buffers: Buffer[] = needs.map((need, i) => ({
+    ...need,
+    offset: placement.offsets[i]!,
+    holds: i < roots.length ? lives.get(roots[i]!)!.holds : [`scratch of ${calls[need.start]!.node.name}`],
+  }));
+  const rootOffset = new Map(roots.map((root, i) => [root, placement.offsets[i]!]));
+  const borders = bordersOf(calls, storageOf);
+
+  return {
+    graph,
+    steps: calls.map((call, step) => ({
+      call,
+      borders: borders[step]!,
+      scratch: scratchOf[step] === -1 ? null : buffers[roots.length + scratchOf[step]!]!,
+    })),
+    buffers,
+    arenaBytes: placement.bytes,
+    lowerBound: placement.lowerBound,
+    viewIn: (arena, id) => {
+      const storage = storageOf[id];
+      if (!storage) return null;
+      const { dtype, shape } = graph.values[id]!;
+      const root = rootOf(storage);
+      const data = viewOf(dtype, arena, rootOffset.get(root) ?? 0, root.bytes / bytesPerElement[dtype]);
+      const strided = storage.shape === shape ? storage.strides : denseStrides(shape);
+      return { data, offset: offsetInRoot(storage), strides: strided, border: storage.border };
+    },
+  };
+}
+
+/** For each step, the values whose bordered storage is written there for the first time in a run. */
+function bordersOf(calls: readonly Call[], storageOf: readonly (Storage | null)[]): ValueId[][] {
+  const idOf = new Map<Storage, ValueId>();
+  storageOf.forEach((storage, id) => {
+    if (storage && storage.border !== noPad) idOf.set(storage, id);
+  });
+  const done = new Set<Storage>();
+  return calls.map((call) => {
+    const first: ValueId[] = [];
+    for (let s: Storage | null = storageOf[call.output]!; s; s = s.parent) {
+      const id = idOf.get(s);
+      if (id === undefined || done.has(s)) continue;
+      done.add(s);
+      first.push(id);
+    }
+    return first;
+  });
+}
+
+/** The dense view of a constant. */
+export function constantView(data: TensorData, shape: readonly number[]): View {
+  if (data.length !== elementCount(shape))
+    throw new VireoError('bad-graph', `constant of ${data.length} elements, expected ${elementCount(shape)}`);
+  return { data, offset: 0, strides: denseStrides(shape), border: noPad };
+}

@@ -1,0 +1,300 @@
+/** The shape of an operator's output from the shapes of its inputs, and every rule an operator's inputs must keep. */
+
+import { unreachable, VireoError } from '../errors.ts';
+import { noPad, type Pad, type Pair } from '../kernels/call.ts';
+import { elementCount, type Shape, showShape } from '../tensor.ts';
+import type { Op } from './ops.ts';
+
+/** What shape inference needs of a value. */
+export interface Shaped {
+  readonly shape: Shape;
+}
+
+/** How many windows fit: ⌊(in + pad − span)/stride⌋ + 1 with span = (k − 1)·dilation + 1. */
+export function windowCount(
+  extent: number,
+  k: number,
+  stride: number,
+  dilation: number,
+  pad: number,
+): number {
+  return Math.floor((extent + pad - ((k - 1) * dilation + 1)) / stride) + 1;
+}
+
+/**
+ * SAME padding: as little as makes out = ⌈in/stride⌉, the odd cell at the end.
+ * Source: TensorFlow, "Notes on padding", tf.nn.
+ */
+export function samePad(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = [1, 1]): Pad {
+  const total = (axis: 0 | 1) => {
+    const span = (kernel[axis] - 1) * dilation[axis] + 1;
+    const out = Math.ceil(size[axis] / stride[axis]);
+    return Math.max(0, (out - 1) * stride[axis] + span - size[axis]);
+  };
+  const h = total(0);
+  const w = total(1);
+  if (h === 0 && w === 0) return noPad;
+  return { top: h >> 1, bottom: h - (h >> 1), left: w >> 1, right: w - (w >> 1) };
+}
+
+/** Numpy broadcasting: align at the innermost axis; extents are equal or 1. */
+export function broadcastShapes(a: Shape, b: Shape): Shape | null {
+  const rank = Math.max(a.length, b.length);
+  const out = new Array<number>(rank);
+  for (let i = 0; i < rank; i++) {
+    const x = a[a.length - rank + i] ?? 1;
+    const y = b[b.length - rank + i] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) return null;
+    out[i] = x === 1 ? y : x;
+  }
+  return out;
+}
+
+/** Throws `VireoError('bad-graph')` naming `where` when the inputs do not fit the operator. */
+export function inferShape(op: Op, inputs: readonly Shaped[], where: string, outputShape?: Shape): Shape {
+  const fail = (message: string): never => {
+    throw new VireoError('bad-graph', `${op.kind} "${where}": ${message}`);
+  };
+  const shape = (i: number): Shape =>
+    inputs[i]?.shape ?? fail(`expected at least ${i + 1} inputs, got ${inputs.length}`);
+  const count = (low: number, high = low): void => {
+    if (inputs.length < low || inputs.length > high)
+      fail(`expected ${low === high ? low : `${low} to ${high}`} inputs, got ${inputs.length}`);
+  };
+  const rank = (i: number, expected: number, what: string): Shape => {
+    const s = shape(i);
+    return s.length === expected ? s : fail(`${what} expects rank ${expected}, got ${showShape(s)}`);
+  };
+  const axis = (value: number, of: Shape): number =>
+    Number.isInteger(value) && value >= 0 && value < of.length
+      ? value
+      : fail(`axis ${value} is outside ${showShape(of)}`);
+  const positive = (name: string, pair: Pair): void => {
+    if (!pair.every((v) => Number.isInteger(v) && v >= 1))
+      fail(`${name} expects positive integers, got ${showShape(pair)}`);
+  };
+  const checkPad = (pad: Pad): void => {
+    if (![pad.top, pad.left, pad.bottom, pad.right].every((v) => Number.isInteger(v) && v >= 0))
+      fail(
+        `padding expects integers of at least 0, got ${showShape([pad.top, pad.left, pad.bottom, pad.right])}`,
+      );
+  };
+  const bias = (i: number, outC: number): void => {
+    if (inputs.length > i && elementCount(shape(i)) !== outC)
+      fail(`bias expects ${outC} elements, got ${showShape(shape(i))}`);
+  };
+  const spatial = (x: Shape, kernel: Pair, stride: Pair, dilation: Pair, pad: Pad): Pair => {
+    positive('kernel', kernel);
+    positive('stride', stride);
+    positive('dilation', dilation);
+    checkPad(pad);
+    const outH = windowCount(x[1]!, kernel[0], stride[0], dilation[0], pad.top + pad.bottom);
+    const outW = windowCount(x[2]!, kernel[1], stride[1], dilation[1], pad.left + pad.right);
+    if (outH < 1 || outW < 1) fail(`a ${kernel[0]}×${kernel[1]} kernel does not fit into ${showShape(x)}`);
+    return [outH, outW];
+  };
+
+  switch (op.kind) {
+    case 'conv2d': {
+      count(2, 3);
+      const x = rank(0, 4, 'the input');
+      const w = rank(1, 4, 'the weights');
+      positive('groups', [op.groups, 1]);
+      if (w[3]! * op.groups !== x[3]) fail(`weights expect ${w[3]! * op.groups} input channels, got ${x[3]}`);
+      if (w[0]! % op.groups !== 0) fail(`${w[0]} output channels do not divide into ${op.groups} groups`);
+      bias(2, w[0]!);
+      return [x[0]!, ...spatial(x, [w[1]!, w[2]!], op.stride, op.dilation, op.pad), w[0]!];
+    }
+    case 'depthwiseConv2d': {
+      count(2, 3);
+      const x = rank(0, 4, 'the input');
+      const w = rank(1, 4, 'the weights');
+      if (w[0] !== 1 || x[3] === 0 || w[3]! % x[3]! !== 0)
+        fail(`weights ${showShape(w)} do not fit ${x[3]} input channels`);
+      bias(2, w[3]!);
+      return [x[0]!, ...spatial(x, [w[1]!, w[2]!], op.stride, op.dilation, op.pad), w[3]!];
+    }
+    case 'transposedConv2d': {
+      count(2, 3);
+      const x = rank(0, 4, 'the input');
+      const w = rank(1, 4, 'the weights');
+      if (w[3] !== x[3]) fail(`weights expect ${w[3]} input channels, got ${x[3]}`);
+      positive('stride', op.stride);
+      checkPad(op.pad);
+      bias(2, w[0]!);
+      // The last stride may have left cells over, so only the file knows the exact size.
+      const out = outputShape ?? [
+        x[0]!,
+        (x[1]! - 1) * op.stride[0] + w[1]! - op.pad.top - op.pad.bottom,
+        (x[2]! - 1) * op.stride[1] + w[2]! - op.pad.left - op.pad.right,
+        w[0]!,
+      ];
+      if (out.length !== 4 || out[0] !== x[0] || out[3] !== w[0] || out[1]! < 1 || out[2]! < 1)
+        fail(`output ${showShape(out)} does not fit input ${showShape(x)} and weights ${showShape(w)}`);
+      return out;
+    }
+    case 'dense': {
+      count(2, 3);
+      const x = shape(0);
+      const w = rank(1, 2, 'the weights');
+      if (x.length < 1 || x[x.length - 1] !== w[1])
+        fail(`weights expect ${w[1]} inputs, got ${showShape(x)}`);
+      bias(2, w[0]!);
+      return [...x.slice(0, -1), w[0]!];
+    }
+    case 'maxPool2d':
+    case 'averagePool2d': {
+      count(1);
+      const x = rank(0, 4, 'the input');
+      const { pad, kernel } = op;
+      const out = spatial(x, kernel, op.stride, [1, 1], pad);
+      if (pad.top >= kernel[0] || pad.bottom >= kernel[0] || pad.left >= kernel[1] || pad.right >= kernel[1])
+        fail('padding is as large as the kernel: a window would see nothing');
+      return [x[0]!, ...out, x[3]!];
+    }
+    case 'binary':
+      count(2);
+      return (
+        broadcastShapes(shape(0), shape(1)) ??
+        fail(`shapes ${showShape(shape(0))} and ${showShape(shape(1))} do not broadcast`)
+      );
+    case 'prelu': {
+      count(2);
+      const out = broadcastShapes(shape(0), shape(1));
+      if (!out || elementCount(out) !== elementCount(shape(0)))
+        fail(`slope ${showShape(shape(1))} does not broadcast to ${showShape(shape(0))}`);
+      return shape(0);
+    }
+    case 'softmax':
+    case 'l2Normalize':
+      count(1);
+      if (shape(0).length < 1) fail('expected at least rank 1, got a scalar');
+      return shape(0);
+    case 'unary':
+    case 'clamp':
+    case 'convert':
+    case 'cast':
+      count(1);
+      return shape(0);
+    case 'reduce': {
+      count(1);
+      const x = shape(0);
+      op.axes.forEach((a, i) => {
+        axis(a, x);
+        if (i > 0 && a <= op.axes[i - 1]!) fail(`axes ${showShape(op.axes)} are not ascending`);
+      });
+      return x.map((extent, i) => (op.axes.includes(i) ? 1 : extent));
+    }
+    case 'argMax': {
+      count(1);
+      const x = shape(0);
+      const a = axis(op.axis, x);
+      return x.filter((_, i) => i !== a);
+    }
+    case 'gather': {
+      count(2);
+      const x = shape(0);
+      const indices = shape(1);
+      const a = axis(op.axis, x);
+      if (op.batchDims < 0 || op.batchDims > a || op.batchDims > indices.length)
+        fail(`batch dims ${op.batchDims} do not fit axis ${a}`);
+      for (let i = 0; i < op.batchDims; i++)
+        if (x[i] !== indices[i]) fail(`batch extents of ${showShape(x)} and ${showShape(indices)} differ`);
+      return [...x.slice(0, a), ...indices.slice(op.batchDims), ...x.slice(a + 1)];
+    }
+    case 'resize': {
+      count(1);
+      const x = rank(0, 4, 'the input');
+      positive('size', op.size);
+      return [x[0]!, op.size[0], op.size[1], x[3]!];
+    }
+    case 'mirrorPad': {
+      count(1);
+      const x = shape(0);
+      if (op.before.length !== x.length || op.after.length !== x.length)
+        fail(`expected ${x.length} pairs of paddings`);
+      return x.map((extent, i) => {
+        const most = op.mode === 'reflect' ? extent - 1 : extent;
+        for (const p of [op.before[i]!, op.after[i]!])
+          if (!Number.isInteger(p) || p < 0 || p > most)
+            fail(`padding ${p} of axis ${i} is outside 0…${most}`);
+        return op.before[i]! + extent + op.after[i]!;
+      });
+    }
+    case 'rfft2d': {
+      count(1);
+      const x = shape(0);
+      if (x.length < 2) fail(`expected at least rank 2, got ${showShape(x)}`);
+      positive('length', op.length);
+      return [...x.slice(0, -2), op.length[0], (op.length[1] >> 1) + 1, 2];
+    }
+    case 'complexAbs': {
+      count(1);
+      const x = shape(0);
+      if (x[x.length - 1] !== 2) fail(`expected pairs in the last axis, got ${showShape(x)}`);
+      return x.slice(0, -1);
+    }
+    case 'reshape': {
+      count(1);
+      const from = shape(0);
+      if (
+        !op.shape.every((v) => Number.isInteger(v) && v >= 0) ||
+        elementCount(op.shape) !== elementCount(from)
+      )
+        fail(`cannot see ${showShape(from)} as ${showShape(op.shape)}`);
+      return op.shape;
+    }
+    case 'transpose': {
+      count(1);
+      const x = shape(0);
+      if (op.perm.length !== x.length || !x.every((_, i) => op.perm.includes(i)))
+        fail(`${showShape(op.perm)} is no order of the axes of ${showShape(x)}`);
+      return op.perm.map((p) => x[p]!);
+    }
+    case 'concat': {
+      if (inputs.length < 1) fail('expected at least 1 input, got none');
+      const first = shape(0);
+      const a = axis(op.axis, first);
+      let sum = 0;
+      inputs.forEach(({ shape: s }) => {
+        if (s.length !== first.length || s.some((extent, i) => i !== a && extent !== first[i]))
+          fail(`shapes ${showShape(first)} and ${showShape(s)} differ outside axis ${a}`);
+        sum += s[a]!;
+      });
+      return first.map((extent, i) => (i === a ? sum : extent));
+    }
+    case 'slice': {
+      count(1);
+      const x = shape(0);
+      if (op.begin.length !== x.length || op.size.length !== x.length || op.step.length !== x.length)
+        fail(`expected ${x.length} begins, sizes and steps for ${showShape(x)}`);
+      x.forEach((extent, i) => {
+        const begin = op.begin[i]!;
+        const size = op.size[i]!;
+        const step = op.step[i]!;
+        if (![begin, size, step].every(Number.isInteger) || size < 0 || step === 0)
+          fail(`axis ${i}: begin ${begin}, size ${size}, step ${step}`);
+        if (size === 0) return;
+        const last = begin + (size - 1) * step;
+        if (begin < 0 || begin >= extent || last < 0 || last >= extent)
+          fail(`axis ${i}: elements ${begin} to ${last} are outside 0…${extent - 1}`);
+      });
+      return op.size;
+    }
+    case 'pad': {
+      count(1);
+      const x = shape(0);
+      if (op.before.length !== x.length || op.after.length !== x.length)
+        fail(`expected ${x.length} pairs of paddings`);
+      return x.map((extent, i) => {
+        const p = op.before[i]!;
+        const q = op.after[i]!;
+        if (!Number.isInteger(p) || !Number.isInteger(q) || p < 0 || q < 0)
+          fail(`axis ${i}: padding ${p}, ${q}`);
+        return p + extent + q;
+      });
+    }
+    default:
+      return unreachable(op);
+  }
+}
