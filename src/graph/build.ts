@@ -14,7 +14,7 @@ import {
   showShape,
   type TensorData,
 } from '../tensor.ts';
-import { opMacs } from './cost/macs.ts';
+import { opWork } from './cost/macs.ts';
 import { evaluate } from './evaluate.ts';
 import type { Graph, Node, Value, ValueId } from './ir.ts';
 import { checkTensorSize, defaultLimits, type Limits } from './limits.ts';
@@ -32,8 +32,11 @@ export interface OutputSpec {
   readonly shape?: Shape;
 }
 
-/** An operator on constants with more work than this stays in the graph. */
-const foldMacs = 2 ** 24;
+/**
+ * Work that folding may cost one graph: multiply-accumulates, window cells and elements moved, a second or so
+ * with the reference kernels. What a file of a few bytes asks for beyond it stays in the graph.
+ */
+const foldWork = 2 ** 25;
 
 const keepsNumbers = new Set<Op['kind']>([
   'reshape',
@@ -56,6 +59,7 @@ export class GraphBuilder {
   readonly #notes: string[] = [];
   readonly #names = new Map<string, number>();
   #constantBytes = 0;
+  #foldWork = 0;
 
   constructor(name: string, limits: Partial<Limits> = {}) {
     this.#name = name;
@@ -106,14 +110,18 @@ export class GraphBuilder {
         output.quantization !== undefined
           ? output.quantization
           : keepsNumbers.has(op.kind)
-            ? values[0]!.quantization
+            ? values[0].quantization
             : null,
       data: null,
     };
-    checkTensorSize(name, value.dtype, value.shape, this.limits);
-    if (values.every((v) => v.data) && opMacs(op, values, value.shape) <= foldMacs) {
-      const data = evaluate(op, values, value);
-      if (data) return this.#pushConstant({ ...value, data });
+    checkTensorSize(value.name, value.dtype, value.shape, this.limits);
+    if (values.every((v) => v.data)) {
+      const work = this.#foldWork + opWork(op, values, value.shape);
+      const data = work <= foldWork ? evaluate(op, values, value) : null;
+      if (data) {
+        this.#foldWork = work;
+        return this.#pushConstant({ ...value, data });
+      }
     }
     const id = this.#push(value);
     this.#nodes.push({ name, op, inputs: [...inputs], output: id });

@@ -13,7 +13,7 @@ export function evaluate(
   output: Operand,
   set: KernelSet = reference,
 ): TensorData | null {
-  if (op.kind === 'reshape') return inputs[0]!.data;
+  if (op.kind === 'reshape') return inputs[0].data;
   const count = elementCount(output.shape);
   const data = viewOf(output.dtype, new ArrayBuffer(count * bytesPerElement[output.dtype]), 0, count);
   const dense = (operand: Operand, values: TensorData) => ({
@@ -23,7 +23,7 @@ export function evaluate(
     border: noPad,
   });
   for (const part of lowerNode(op, inputs, output)) {
-    const operands = part.inputs.map((i) => inputs[i]!);
+    const operands = part.inputs.map((i) => inputs[i]);
     const offer = set.offer({ arithmetic: part.arithmetic, inputs: operands, output });
     if (!offer) return null;
     const scratch = new Uint8Array(offer.scratch?.(false) ?? 0);

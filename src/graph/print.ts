@@ -11,19 +11,19 @@ import type { Op } from './ops.ts';
  */
 export function print(graph: Graph): string {
   const operand = (id: ValueId): string => {
-    const value = graph.values[id]!;
+    const value = graph.values[id];
     return value.data ? `${value.dtype}${showShape(value.shape)}` : `%${id}`;
   };
   const lines = [`graph ${JSON.stringify(graph.name)}`];
-  for (const id of graph.inputs) lines.push(`  input  %${id} ${showValue(graph.values[id]!)}`);
+  for (const id of graph.inputs) lines.push(`  input  %${id} ${showValue(graph.values[id])}`);
   for (const node of graph.nodes) {
     const inputs = node.inputs.map(operand).join(', ');
     lines.push(
-      `  %${node.output} = ${node.op.kind}(${inputs})${showOp(node.op)} : ${showValue(graph.values[node.output]!)}`,
+      `  %${node.output} = ${node.op.kind}(${inputs})${showOp(node.op)} : ${showValue(graph.values[node.output])}`,
     );
   }
   for (const id of graph.outputs)
-    lines.push(`  output ${operand(id)} ${JSON.stringify(graph.values[id]!.name)}`);
+    lines.push(`  output ${operand(id)} ${JSON.stringify(graph.values[id].name)}`);
   for (const text of graph.notes) lines.push(`  note   ${text}`);
   return lines.join('\n');
 }
@@ -58,8 +58,8 @@ export function showOp(op: Op): string {
 
 /** Elements of all constants that a node reads, each counted once. */
 export function parameterCount(graph: Graph): number {
-  const used = new Set(graph.nodes.flatMap((node) => node.inputs).filter((id) => graph.values[id]!.data));
+  const used = new Set(graph.nodes.flatMap((node) => node.inputs).filter((id) => graph.values[id].data));
   let count = 0;
-  for (const id of used) count += elementCount(graph.values[id]!.shape);
+  for (const id of used) count += elementCount(graph.values[id].shape);
   return count;
 }

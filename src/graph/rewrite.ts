@@ -24,8 +24,8 @@ export function rewriteAll(
 /** The nodes that read each value; an output of the graph counts as `null`. */
 export function consumersOf(graph: Graph): (Node | null)[][] {
   const consumers: (Node | null)[][] = graph.values.map(() => []);
-  for (const node of graph.nodes) for (const id of node.inputs) consumers[id]!.push(node);
-  for (const id of graph.outputs) consumers[id]!.push(null);
+  for (const node of graph.nodes) for (const id of node.inputs) consumers[id].push(node);
+  for (const id of graph.outputs) consumers[id].push(null);
   return consumers;
 }
 
@@ -41,7 +41,7 @@ export const removeDead: Rewrite<number> = (graph) => {
   const live = new Set<ValueId>([...graph.outputs, ...graph.inputs]);
   const nodes: Node[] = [];
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i]!;
+    const node = graph.nodes[i];
     if (!live.has(node.output)) continue;
     nodes.push(node);
     for (const id of node.inputs) live.add(id);

@@ -88,8 +88,8 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
     positive('stride', stride);
     positive('dilation', dilation);
     checkPad(pad);
-    const outH = windowCount(x[1]!, kernel[0], stride[0], dilation[0], pad.top + pad.bottom);
-    const outW = windowCount(x[2]!, kernel[1], stride[1], dilation[1], pad.left + pad.right);
+    const outH = windowCount(x[1], kernel[0], stride[0], dilation[0], pad.top + pad.bottom);
+    const outW = windowCount(x[2], kernel[1], stride[1], dilation[1], pad.left + pad.right);
     if (outH < 1 || outW < 1) fail(`a ${kernel[0]}×${kernel[1]} kernel does not fit into ${showShape(x)}`);
     return [outH, outW];
   };
@@ -100,19 +100,19 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const x = rank(0, 4, 'the input');
       const w = rank(1, 4, 'the weights');
       positive('groups', [op.groups, 1]);
-      if (w[3]! * op.groups !== x[3]) fail(`weights expect ${w[3]! * op.groups} input channels, got ${x[3]}`);
-      if (w[0]! % op.groups !== 0) fail(`${w[0]} output channels do not divide into ${op.groups} groups`);
-      bias(2, w[0]!);
-      return [x[0]!, ...spatial(x, [w[1]!, w[2]!], op.stride, op.dilation, op.pad), w[0]!];
+      if (w[3] * op.groups !== x[3]) fail(`weights expect ${w[3] * op.groups} input channels, got ${x[3]}`);
+      if (w[0] % op.groups !== 0) fail(`${w[0]} output channels do not divide into ${op.groups} groups`);
+      bias(2, w[0]);
+      return [x[0], ...spatial(x, [w[1], w[2]!], op.stride, op.dilation, op.pad), w[0]!];
     }
     case 'depthwiseConv2d': {
       count(2, 3);
       const x = rank(0, 4, 'the input');
       const w = rank(1, 4, 'the weights');
-      if (w[0] !== 1 || x[3] === 0 || w[3]! % x[3]! !== 0)
+      if (w[0] !== 1 || x[3] === 0 || w[3] % x[3] !== 0)
         fail(`weights ${showShape(w)} do not fit ${x[3]} input channels`);
-      bias(2, w[3]!);
-      return [x[0]!, ...spatial(x, [w[1]!, w[2]!], op.stride, op.dilation, op.pad), w[3]!];
+      bias(2, w[3]);
+      return [x[0], ...spatial(x, [w[1], w[2]!], op.stride, op.dilation, op.pad), w[3]!];
     }
     case 'transposedConv2d': {
       count(2, 3);
@@ -121,15 +121,15 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       if (w[3] !== x[3]) fail(`weights expect ${w[3]} input channels, got ${x[3]}`);
       positive('stride', op.stride);
       checkPad(op.pad);
-      bias(2, w[0]!);
+      bias(2, w[0]);
       // The last stride may have left cells over, so only the file knows the exact size.
       const out = outputShape ?? [
-        x[0]!,
-        (x[1]! - 1) * op.stride[0] + w[1]! - op.pad.top - op.pad.bottom,
-        (x[2]! - 1) * op.stride[1] + w[2]! - op.pad.left - op.pad.right,
-        w[0]!,
+        x[0],
+        (x[1] - 1) * op.stride[0] + w[1] - op.pad.top - op.pad.bottom,
+        (x[2] - 1) * op.stride[1] + w[2] - op.pad.left - op.pad.right,
+        w[0],
       ];
-      if (out.length !== 4 || out[0] !== x[0] || out[3] !== w[0] || out[1]! < 1 || out[2]! < 1)
+      if (out.length !== 4 || out[0] !== x[0] || out[3] !== w[0] || out[1] < 1 || out[2] < 1)
         fail(`output ${showShape(out)} does not fit input ${showShape(x)} and weights ${showShape(w)}`);
       return out;
     }
@@ -139,7 +139,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const w = rank(1, 2, 'the weights');
       if (x.length < 1 || x[x.length - 1] !== w[1])
         fail(`weights expect ${w[1]} inputs, got ${showShape(x)}`);
-      bias(2, w[0]!);
+      bias(2, w[0]);
       return [...x.slice(0, -1), w[0]!];
     }
     case 'maxPool2d':
@@ -150,7 +150,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const out = spatial(x, kernel, op.stride, [1, 1], pad);
       if (pad.top >= kernel[0] || pad.bottom >= kernel[0] || pad.left >= kernel[1] || pad.right >= kernel[1])
         fail('padding is as large as the kernel: a window would see nothing');
-      return [x[0]!, ...out, x[3]!];
+      return [x[0], ...out, x[3]!];
     }
     case 'binary':
       count(2);
@@ -181,7 +181,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const x = shape(0);
       op.axes.forEach((a, i) => {
         axis(a, x);
-        if (i > 0 && a <= op.axes[i - 1]!) fail(`axes ${showShape(op.axes)} are not ascending`);
+        if (i > 0 && a <= op.axes[i - 1]) fail(`axes ${showShape(op.axes)} are not ascending`);
       });
       return x.map((extent, i) => (op.axes.includes(i) ? 1 : extent));
     }
@@ -206,7 +206,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       count(1);
       const x = rank(0, 4, 'the input');
       positive('size', op.size);
-      return [x[0]!, op.size[0], op.size[1], x[3]!];
+      return [x[0], op.size[0], op.size[1], x[3]!];
     }
     case 'mirrorPad': {
       count(1);
@@ -215,10 +215,10 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
         fail(`expected ${x.length} pairs of paddings`);
       return x.map((extent, i) => {
         const most = op.mode === 'reflect' ? extent - 1 : extent;
-        for (const p of [op.before[i]!, op.after[i]!])
+        for (const p of [op.before[i], op.after[i]!])
           if (!Number.isInteger(p) || p < 0 || p > most)
             fail(`padding ${p} of axis ${i} is outside 0…${most}`);
-        return op.before[i]! + extent + op.after[i]!;
+        return op.before[i] + extent + op.after[i];
       });
     }
     case 'rfft2d': {
@@ -249,7 +249,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const x = shape(0);
       if (op.perm.length !== x.length || !x.every((_, i) => op.perm.includes(i)))
         fail(`${showShape(op.perm)} is no order of the axes of ${showShape(x)}`);
-      return op.perm.map((p) => x[p]!);
+      return op.perm.map((p) => x[p]);
     }
     case 'concat': {
       if (inputs.length < 1) fail('expected at least 1 input, got none');
@@ -259,7 +259,7 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       inputs.forEach(({ shape: s }) => {
         if (s.length !== first.length || s.some((extent, i) => i !== a && extent !== first[i]))
           fail(`shapes ${showShape(first)} and ${showShape(s)} differ outside axis ${a}`);
-        sum += s[a]!;
+        sum += s[a];
       });
       return first.map((extent, i) => (i === a ? sum : extent));
     }
@@ -269,9 +269,9 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       if (op.begin.length !== x.length || op.size.length !== x.length || op.step.length !== x.length)
         fail(`expected ${x.length} begins, sizes and steps for ${showShape(x)}`);
       x.forEach((extent, i) => {
-        const begin = op.begin[i]!;
-        const size = op.size[i]!;
-        const step = op.step[i]!;
+        const begin = op.begin[i];
+        const size = op.size[i];
+        const step = op.step[i];
         if (![begin, size, step].every(Number.isInteger) || size < 0 || step === 0)
           fail(`axis ${i}: begin ${begin}, size ${size}, step ${step}`);
         if (size === 0) return;
@@ -287,8 +287,8 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       if (op.before.length !== x.length || op.after.length !== x.length)
         fail(`expected ${x.length} pairs of paddings`);
       return x.map((extent, i) => {
-        const p = op.before[i]!;
-        const q = op.after[i]!;
+        const p = op.before[i];
+        const q = op.after[i];
         if (!Number.isInteger(p) || !Number.isInteger(q) || p < 0 || q < 0)
           fail(`axis ${i}: padding ${p}, ${q}`);
         return p + extent + q;

@@ -3,31 +3,44 @@ import { elementCount, type Shape } from '../../tensor.ts';
 import type { Graph } from '../ir.ts';
 import type { Op } from '../ops.ts';
 
-export function opMacs(op: Op, inputs: readonly { readonly shape: Shape }[], output: Shape): number {
+type Shaped = { readonly shape: Shape };
+
+export function opMacs(op: Op, inputs: readonly Shaped[], output: Shape): number {
   const weights = inputs[1]?.shape ?? [];
   switch (op.kind) {
     case 'conv2d':
-      return elementCount(output) * weights[1]! * weights[2]! * weights[3]!;
+      return elementCount(output) * weights[1] * weights[2] * weights[3];
     case 'depthwiseConv2d':
-      return elementCount(output) * weights[1]! * weights[2]!;
+      return elementCount(output) * weights[1] * weights[2];
     case 'transposedConv2d':
-      return elementCount(inputs[0]!.shape) * weights[0]! * weights[1]! * weights[2]!;
+      return elementCount(inputs[0].shape) * weights[0] * weights[1] * weights[2];
     case 'dense':
-      return elementCount(output) * weights[1]!;
+      return elementCount(output) * weights[1];
     default:
       return 0;
   }
 }
 
+/** Steps of the innermost loop: multiply-accumulates, window cells and elements read or written. */
+export function opWork(op: Op, inputs: readonly Shaped[], output: Shape): number {
+  if (op.kind === 'reshape') return 0;
+  const isPool = op.kind === 'maxPool2d' || op.kind === 'averagePool2d';
+  const cells = isPool ? elementCount(output) * op.kernel[0] * op.kernel[1] : opMacs(op, inputs, output);
+  return inputs.reduce((sum, { shape }) => sum + elementCount(shape), cells + elementCount(output));
+}
+
 export function graphMacs(graph: Graph): number {
+  return sumOver(graph, opMacs);
+}
+
+export function graphWork(graph: Graph): number {
+  return sumOver(graph, opWork);
+}
+
+function sumOver(graph: Graph, cost: typeof opMacs): number {
+  const shaped = (id: number): Shaped => graph.values[id];
   return graph.nodes.reduce(
-    (sum, node) =>
-      sum +
-      opMacs(
-        node.op,
-        node.inputs.map((id) => graph.values[id]!),
-        graph.values[node.output]!.shape,
-      ),
+    (sum, { op, inputs, output }) => sum + cost(op, inputs.map(shaped), shaped(output).shape),
     0,
   );
 }

@@ -8,8 +8,8 @@ export const foldConstants: Rewrite<number> = (graph) => {
   const nodes: Node[] = [];
   let folded = 0;
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((id) => values[id]!);
-    const output = values[node.output]!;
+    const inputs = node.inputs.map((id) => values[id]);
+    const output = values[node.output];
     const data = inputs.every((value) => value.data) ? evaluate(node.op, inputs, output) : null;
     if (data) {
       values[node.output] = { ...output, data };

@@ -21,9 +21,9 @@ export const fuseClamp: Rewrite<number> = (graph) => {
     if (node.op.kind !== 'clamp') continue;
     const first = producers[node.inputs[0]!];
     const producer = first && (replaced.get(first) ?? first);
-    if (!first || !producer || !hasClamp(producer.op) || consumers[first.output]!.length !== 1) continue;
-    const before = graph.values[first.output]!;
-    const after = graph.values[node.output]!;
+    if (!first || !producer || !hasClamp(producer.op) || consumers[first.output].length !== 1) continue;
+    const before = graph.values[first.output];
+    const after = graph.values[node.output];
     if (before.dtype !== after.dtype || !sameQuantization(before.quantization, after.quantization)) continue;
     const outer = node.op.clamp;
     const apply = (bound: number): number => Math.max(outer.min, Math.min(outer.max, bound));

@@ -18,21 +18,21 @@ export const fusePad: Rewrite<number> = (graph) => {
     if (padding?.op.kind !== 'pad') return node;
     const { before, after, value } = padding.op;
     const spatial = before.length === 4 && [0, 3].every((axis) => before[axis] === 0 && after[axis] === 0);
-    const inner = graph.values[padding.inputs[0]!]!;
+    const inner = graph.values[padding.inputs[0]!];
     if (
       !spatial ||
       value !== 0 ||
-      !sameQuantization(inner.quantization, graph.values[padding.output]!.quantization)
+      !sameQuantization(inner.quantization, graph.values[padding.output].quantization)
     )
       return node;
     fused++;
     const pad = {
-      top: op.pad.top + before[1]!,
-      left: op.pad.left + before[2]!,
-      bottom: op.pad.bottom + after[1]!,
-      right: op.pad.right + after[2]!,
+      top: op.pad.top + before[1],
+      left: op.pad.left + before[2],
+      bottom: op.pad.bottom + after[1],
+      right: op.pad.right + after[2],
     };
-    return { ...node, op: { ...op, pad }, inputs: [padding.inputs[0]!, ...node.inputs.slice(1)] };
+    return { ...node, op: { ...op, pad }, inputs: [padding.inputs[0], ...node.inputs.slice(1)] };
   });
   return { graph: removeDead({ ...graph, nodes }).graph, report: fused };
 };

@@ -38,13 +38,13 @@ const sorted = (indices: readonly number[], compare: (a: number, b: number) => n
 export function place(needs: readonly Need[]): Placement {
   const sizes = needs.map((need) => align(need.bytes));
   const lowerBound = peak(needs, sizes);
-  const length = (i: number): number => needs[i]!.end - needs[i]!.start;
+  const length = (i: number): number => needs[i].end - needs[i].start;
   const indices = needs.map((_, i) => i);
   const orders = [
-    sorted(indices, (a, b) => sizes[b]! - sizes[a]! || needs[a]!.start - needs[b]!.start),
-    sorted(indices, (a, b) => length(b) - length(a) || sizes[b]! - sizes[a]!),
-    sorted(indices, (a, b) => sizes[b]! * (length(b) + 1) - sizes[a]! * (length(a) + 1)),
-    sorted(indices, (a, b) => needs[a]!.start - needs[b]!.start || sizes[b]! - sizes[a]!),
+    sorted(indices, (a, b) => sizes[b] - sizes[a] || needs[a].start - needs[b].start),
+    sorted(indices, (a, b) => length(b) - length(a) || sizes[b] - sizes[a]),
+    sorted(indices, (a, b) => sizes[b] * (length(b) + 1) - sizes[a] * (length(a) + 1)),
+    sorted(indices, (a, b) => needs[a].start - needs[b].start || sizes[b] - sizes[a]),
   ];
   let best = { offsets: [] as number[], bytes: Number.POSITIVE_INFINITY };
   let bestOrder = indices;
@@ -59,9 +59,8 @@ export function place(needs: readonly Need[]): Placement {
   // About a second at the most: one placement compares all pairs.
   const tries = Math.min(400, Math.ceil(2e7 / (needs.length * needs.length + 1)));
   for (let t = 0; t < tries && best.bytes > lowerBound; t++) {
-    const highest = indices.filter((i) => best.offsets[i]! + sizes[i]! === best.bytes);
-    const mover =
-      t % 2 === 0 ? highest[(t >> 1) % highest.length]! : bestOrder[(t * 7919) % bestOrder.length]!;
+    const highest = indices.filter((i) => best.offsets[i] + sizes[i] === best.bytes);
+    const mover = t % 2 === 0 ? highest[(t >> 1) % highest.length] : bestOrder[(t * 7919) % bestOrder.length];
     const order = bestOrder.filter((i) => i !== mover);
     order.splice((t * 31) % (bestOrder.indexOf(mover) + 1), 0, mover);
     attempt(order);
@@ -72,8 +71,8 @@ export function place(needs: readonly Need[]): Placement {
 function peak(needs: readonly Need[], sizes: readonly number[]): number {
   const change = new Map<number, number>();
   needs.forEach((need, i) => {
-    change.set(need.start, (change.get(need.start) ?? 0) + sizes[i]!);
-    change.set(need.end + 1, (change.get(need.end + 1) ?? 0) - sizes[i]!);
+    change.set(need.start, (change.get(need.start) ?? 0) + sizes[i]);
+    change.set(need.end + 1, (change.get(need.end + 1) ?? 0) - sizes[i]);
   });
   let live = 0;
   let most = 0;
@@ -93,18 +92,18 @@ function greedy(
   const placed: number[] = []; // by offset
   let bytes = 0;
   for (const i of order) {
-    const need = needs[i]!;
+    const need = needs[i];
     let at = 0;
     for (const j of placed) {
-      const other = needs[j]!;
+      const other = needs[j];
       if (other.end < need.start || other.start > need.end) continue;
-      if (offsets[j]! >= at + sizes[i]!) break;
-      at = Math.max(at, offsets[j]! + sizes[j]!);
+      if (offsets[j] >= at + sizes[i]) break;
+      at = Math.max(at, offsets[j] + sizes[j]);
     }
     offsets[i] = at;
-    bytes = Math.max(bytes, at + sizes[i]!);
+    bytes = Math.max(bytes, at + sizes[i]);
     let slot = placed.length;
-    while (slot > 0 && offsets[placed[slot - 1]!]! > at) slot--;
+    while (slot > 0 && offsets[placed[slot - 1]!] > at) slot--;
     placed.splice(slot, 0, i);
   }
   return { offsets, bytes };

@@ -18,12 +18,12 @@ export function callsOf(graph: Graph, sets: readonly KernelSet[]): Call[] {
   const calls: Call[] = [];
   const refused: string[] = [];
   for (const node of graph.nodes) {
-    const operands = node.inputs.map((id) => graph.values[id]!);
-    const output = graph.values[node.output]!;
+    const operands = node.inputs.map((id) => graph.values[id]);
+    const output = graph.values[node.output];
     for (const part of lowerNode(node.op, operands, output)) {
       const kernelCall: KernelCall = {
         arithmetic: part.arithmetic,
-        inputs: part.inputs.map((i) => operands[i]!),
+        inputs: part.inputs.map((i) => operands[i]),
         output,
       };
       const offer = firstOffer(kernelCall, sets);
@@ -31,7 +31,7 @@ export function callsOf(graph: Graph, sets: readonly KernelSet[]): Call[] {
         calls.push({
           node,
           kernelCall,
-          inputs: part.inputs.map((i) => node.inputs[i]!),
+          inputs: part.inputs.map((i) => node.inputs[i]),
           output: node.output,
           offer,
         });

@@ -63,19 +63,19 @@ export function layOut(graph: Graph, calls: readonly Call[]): Layout {
   const windows = (kind: 'concat' | 'slice'): Call[] => calls.filter((call) => call.node.op.kind === kind);
   // The outermost concatenation first, so that the strides of a parent are final.
   for (const call of windows('concat').reverse()) {
-    const part = storageOf[call.inputs[0]!];
+    const part = storageOf[call.inputs[0]];
     const whole = storageOf[call.output]!;
     const { arithmetic } = call.kernelCall;
-    if (!part || arithmetic.kind !== 'copy' || graph.inputs.includes(call.inputs[0]!)) continue;
-    const shapes = { part: graph.values[call.inputs[0]!]!.shape, whole: graph.values[call.output]!.shape };
+    if (!part || arithmetic.kind !== 'copy' || graph.inputs.includes(call.inputs[0])) continue;
+    const shapes = { part: graph.values[call.inputs[0]].shape, whole: graph.values[call.output].shape };
     if (tryWindow(part, whole, shapes, arithmetic.outBegin)) elided.add(call);
   }
   for (const call of windows('slice')) {
-    const whole = storageOf[call.inputs[0]!];
+    const whole = storageOf[call.inputs[0]];
     const part = storageOf[call.output]!;
     const { op } = call.node;
     if (!whole || op.kind !== 'slice' || op.step.some((step) => step !== 1)) continue;
-    const shapes = { part: op.size, whole: graph.values[call.inputs[0]!]!.shape };
+    const shapes = { part: op.size, whole: graph.values[call.inputs[0]].shape };
     if (tryWindow(part, whole, shapes, op.begin)) elided.add(call);
   }
   const remaining = calls.filter((call) => !elided.has(call));
@@ -100,7 +100,7 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
   );
   for (const node of graph.nodes) {
     if (node.op.kind !== 'reshape') continue;
-    const shared = storageOf[node.inputs[0]!]!;
+    const shared = storageOf[node.inputs[0]]!;
     shared.dense = true;
     storageOf[node.output] = shared;
   }
@@ -161,7 +161,7 @@ function tryWindow(
   const dense = isDense(strides, shapes.part);
   if (!dense && part.dense) return false;
   part.parent = whole;
-  part.offset = begin.reduce((sum, at, axis) => sum + at * strides[axis]!, 0);
+  part.offset = begin.reduce((sum, at, axis) => sum + at * strides[axis], 0);
   if (!dense) part.strides = strides;
   whole.hasWindows = true;
   return true;
@@ -182,12 +182,12 @@ function reuseInputs(graph: Graph, calls: readonly Call[], storageOf: readonly (
   calls.forEach((call, step) => {
     const output = storageOf[call.output]!;
     for (const position of call.offer.overwrites ?? []) {
-      const input = storageOf[call.inputs[position]!];
+      const input = storageOf[call.inputs[position]];
       if (!input || input === output || !alone(output) || input.hasWindows) continue;
       const root = rootOf(input);
       if (root.hasWindows || offsetInRoot(input) !== output.offset || lastRead.get(root) !== step) continue;
-      const before = graph.values[call.inputs[position]!]!;
-      const after = graph.values[call.output]!;
+      const before = graph.values[call.inputs[position]];
+      const after = graph.values[call.output];
       if (
         bytesPerElement[before.dtype] !== bytesPerElement[after.dtype] ||
         !sameShape(before.shape, after.shape)

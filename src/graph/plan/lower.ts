@@ -21,7 +21,7 @@ export function storedValue(value: number, operand: Operand): number {
   const q = operand.quantization;
   if (!q || (operand.dtype !== 'i8' && operand.dtype !== 'u8')) return value;
   const low = operand.dtype === 'i8' ? -128 : 0;
-  return Math.min(low + 255, Math.max(low, Math.round(value / q.scale[0]!) + q.zeroPoint[0]!));
+  return Math.min(low + 255, Math.max(low, Math.round(value / q.scale[0]) + q.zeroPoint[0]));
 }
 
 export function lowerNode(op: Op, inputs: readonly Operand[], output: Operand): Part[] {
@@ -29,7 +29,7 @@ export function lowerNode(op: Op, inputs: readonly Operand[], output: Operand): 
     case 'reshape':
       return [];
     case 'transpose': {
-      const x = inputs[0]!.shape;
+      const x = inputs[0].shape;
       const copy: Copy = {
         kind: 'copy',
         extent: output.shape,
@@ -56,7 +56,7 @@ export function lowerNode(op: Op, inputs: readonly Operand[], output: Operand): 
       return inputs.map(({ shape }, i) => {
         const outBegin = zeros(shape);
         outBegin[op.axis] = at;
-        at += shape[op.axis]!;
+        at += shape[op.axis];
         return {
           arithmetic: {
             kind: 'copy',
@@ -71,7 +71,7 @@ export function lowerNode(op: Op, inputs: readonly Operand[], output: Operand): 
       });
     }
     case 'pad': {
-      const { shape } = inputs[0]!;
+      const { shape } = inputs[0];
       return [
         { arithmetic: { kind: 'fill', value: storedValue(op.value, output) }, inputs: [] },
         {

@@ -50,7 +50,7 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
     const life = lives.get(root) ?? { start: step, end: step, holds: [] };
     life.start = Math.min(life.start, step);
     life.end = Math.max(life.end, step);
-    if (!life.holds.includes(graph.values[id]!.name)) life.holds.push(graph.values[id]!.name);
+    if (!life.holds.includes(graph.values[id].name)) life.holds.push(graph.values[id].name);
     lives.set(root, life);
   };
   // What the caller feeds stays as fed: an input is never overwritten during a run.
@@ -72,7 +72,7 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
     return bytes === 0 ? -1 : scratchNeeds.push({ bytes, start: step, end: step }) - 1;
   });
   const needs: Need[] = [
-    ...roots.map((root) => ({ bytes: root.bytes, start: lives.get(root)!.start, end: lives.get(root)!.end })),
+    ...roots.map((root) => ({ ...lives.get(root)!, bytes: root.bytes })),
     ...scratchNeeds,
   ];
   const total = needs.reduce((sum, need) => sum + align(need.bytes), 0);
@@ -87,18 +87,18 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
 
   const buffers: Buffer[] = needs.map((need, i) => ({
     ...need,
-    offset: placement.offsets[i]!,
-    holds: i < roots.length ? lives.get(roots[i]!)!.holds : [`scratch of ${calls[need.start]!.node.name}`],
+    offset: placement.offsets[i],
+    holds: i < roots.length ? lives.get(roots[i])!.holds : [`scratch of ${calls[need.start].node.name}`],
   }));
-  const rootOffset = new Map(roots.map((root, i) => [root, placement.offsets[i]!]));
+  const rootOffset = new Map(roots.map((root, i) => [root, placement.offsets[i]]));
   const borders = bordersOf(calls, storageOf);
 
   return {
     graph,
     steps: calls.map((call, step) => ({
       call,
-      borders: borders[step]!,
-      scratch: scratchOf[step] === -1 ? null : buffers[roots.length + scratchOf[step]!]!,
+      borders: borders[step],
+      scratch: scratchOf[step] === -1 ? null : buffers[roots.length + scratchOf[step]],
     })),
     buffers,
     arenaBytes: placement.bytes,
@@ -106,7 +106,7 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
     viewIn: (arena, id) => {
       const storage = storageOf[id];
       if (!storage) return null;
-      const { dtype, shape } = graph.values[id]!;
+      const { dtype, shape } = graph.values[id];
       const root = rootOf(storage);
       const data = viewOf(dtype, arena, rootOffset.get(root) ?? 0, root.bytes / bytesPerElement[dtype]);
       const strided = storage.shape === shape ? storage.strides : denseStrides(shape);
@@ -124,7 +124,7 @@ function bordersOf(calls: readonly Call[], storageOf: readonly (Storage | null)[
   const done = new Set<Storage>();
   return calls.map((call) => {
     const first: ValueId[] = [];
-    for (let s: Storage | null = storageOf[call.output]!; s; s = s.parent) {
+    for (let s: Storage | null = storageOf[call.output]; s; s = s.parent) {
       const id = idOf.get(s);
       if (id === undefined || done.has(s)) continue;
       done.add(s);

@@ -14,7 +14,7 @@ import {
   type Shape,
   type TensorData,
 } from '../../tensor.ts';
-import { graphMacs } from '../cost/macs.ts';
+import { graphMacs, graphWork } from '../cost/macs.ts';
 import type { Graph, Value, ValueId } from '../ir.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { optimize } from '../optimize.ts';
@@ -49,6 +49,13 @@ export interface MemoryReport {
 
 export type NumberData = Exclude<TensorData, BigInt64Array>;
 
+/** One entry of the list that `run` walks; running one alone is what a benchmark of a layer does. */
+export interface SessionStep {
+  readonly node: string;
+  readonly kernel: string;
+  readonly run: Step;
+}
+
 export interface Session {
   readonly graph: Graph;
   readonly inputs: readonly TensorInfo[];
@@ -56,6 +63,7 @@ export interface Session {
   readonly memory: MemoryReport;
   readonly macs: number;
   readonly plan: Plan;
+  readonly steps: readonly SessionStep[];
   /**
    * The live, dense, row-major array of an input, by position or name. A run leaves it as fed.
    * Name the dtype to have it checked and typed; i64 tensors must be asked for as 'i64'.
@@ -72,11 +80,11 @@ export interface Session {
 export function compile(source: Graph, options: CompileOptions = {}): Session {
   const limits = { ...defaultLimits, ...options.limits };
   verify(source, limits);
-  const macs = graphMacs(source);
-  if (macs > limits.macs)
+  const work = graphWork(source);
+  if (work > limits.work)
     throw new VireoError(
       'too-large',
-      `graph "${source.name}": ${macs} multiply-accumulates, the limit is ${limits.macs}`,
+      `graph "${source.name}": ${work} loop steps, the limit is ${limits.work}`,
     );
   const { graph } = optimize(source);
   const plan = makePlan(graph, options.kernels ?? [js, reference], limits);
@@ -85,41 +93,51 @@ export function compile(source: Graph, options: CompileOptions = {}): Session {
   const ends = (ids: readonly ValueId[], what: string) => openEnds(plan, arena, ids, what);
   const input = ends(graph.inputs, 'input');
   const output = ends(graph.outputs, 'output');
-  const constants = new Set(graph.nodes.flatMap((node) => node.inputs).map((id) => graph.values[id]!.data));
+  const constants = new Set(graph.nodes.flatMap((node) => node.inputs).map((id) => graph.values[id].data));
   let weights = 0;
   for (const data of constants) weights += data?.byteLength ?? 0;
   return {
     graph,
-    inputs: graph.inputs.map((id) => infoOf(graph.values[id]!)),
-    outputs: graph.outputs.map((id) => infoOf(graph.values[id]!)),
+    inputs: graph.inputs.map((id) => infoOf(graph.values[id])),
+    outputs: graph.outputs.map((id) => infoOf(graph.values[id])),
     memory: {
       weights,
       packed: plan.steps.reduce((sum, step) => sum + (step.call.offer.packedBytes ?? 0), 0),
       arena: plan.arenaBytes,
       lowerBound: plan.lowerBound,
     },
-    macs,
+    macs: graphMacs(graph),
     plan,
+    steps,
     input,
     output,
     run: () => {
-      for (let i = 0; i < steps.length; i++) steps[i]!();
+      for (let i = 0; i < steps.length; i++) steps[i].run();
     },
   };
 }
 
-function bindSteps(plan: Plan, arena: ArrayBuffer): Step[] {
+function bindSteps(plan: Plan, arena: ArrayBuffer): SessionStep[] {
   const { values } = plan.graph;
-  const steps: Step[] = [];
+  const steps: SessionStep[] = [];
   const viewOf = (id: ValueId) => {
-    const { data, shape } = values[id]!;
+    const { data, shape } = values[id];
     return data ? constantView(data, shape) : plan.viewIn(arena, id)!;
   };
   for (const { call, borders, scratch } of plan.steps) {
+    const node = call.node.name;
     for (const id of borders)
-      steps.push(bindBorder(viewOf(id), values[id]!.shape, storedValue(0, values[id]!)));
+      steps.push({
+        node,
+        kernel: 'border',
+        run: bindBorder(viewOf(id), values[id].shape, storedValue(0, values[id])),
+      });
     const room = scratch ? new Uint8Array(arena, scratch.offset, scratch.bytes) : new Uint8Array(0);
-    steps.push(call.offer.bind(call.inputs.map(viewOf), viewOf(call.output), room));
+    steps.push({
+      node,
+      kernel: call.offer.kernel,
+      run: call.offer.bind(call.inputs.map(viewOf), viewOf(call.output), room),
+    });
   }
   return steps;
 }
@@ -132,19 +150,19 @@ function infoOf({ name, dtype, shape, quantization }: Value): TensorInfo {
 function openEnds(plan: Plan, arena: ArrayBuffer, ids: readonly ValueId[], what: string) {
   const { values } = plan.graph;
   const arrays = ids.map((id) => {
-    const { data, shape } = values[id]!;
+    const { data, shape } = values[id];
     if (data) return data.slice();
     const view = plan.viewIn(arena, id)!;
     return view.data.subarray(view.offset, view.offset + elementCount(shape));
   });
   return (key: number | string, dtype?: DType) => {
-    const index = typeof key === 'number' ? key : ids.findIndex((id) => values[id]!.name === key);
+    const index = typeof key === 'number' ? key : ids.findIndex((id) => values[id].name === key);
     const array = arrays[index];
     if (!array) {
-      const names = ids.map((id) => JSON.stringify(values[id]!.name)).join(', ');
+      const names = ids.map((id) => JSON.stringify(values[id].name)).join(', ');
       throw new VireoError('usage', `no ${what} ${JSON.stringify(key)}: there are ${ids.length} (${names})`);
     }
-    const actual = values[ids[index]!]!.dtype;
+    const actual = values[ids[index]].dtype;
     if (actual !== (dtype ?? actual) || (actual === 'i64' && !dtype))
       throw new VireoError('usage', `${what} ${JSON.stringify(key)} is ${actual}: ask for it as '${actual}'`);
     // The check above is what ties the array to the type the overload promises.

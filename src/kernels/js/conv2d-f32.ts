@@ -110,9 +110,10 @@ function panel(
   const { offsets, length } = runs;
   const { weights, bias, count } = group;
   const { min, max } = clamp;
+  const rectify = min === 0;
   const p0 = starts[0] + first;
-  const p1 = starts[1] + first;
-  const p2 = starts[2] + first;
+  const d1 = starts[1] - starts[0];
+  const d2 = starts[2] - starts[0];
   const o0 = at[tilePixels] + group.firstOut;
   const o1 = at[tilePixels + 1] + group.firstOut;
   const o2 = at[tilePixels + 2] + group.firstOut;
@@ -131,13 +132,10 @@ function panel(
       c22 = c02,
       c23 = c03;
     for (let r = 0; r < offsets.length; r++) {
-      const offset = offsets[r];
-      let i1 = p1 + offset;
-      let i2 = p2 + offset;
-      for (let i0 = p0 + offset, end = i0 + length; i0 < end; i0++, i1++, i2++, w += 4) {
+      for (let i0 = p0 + offsets[r], end = i0 + length; i0 < end; i0++, w += 4) {
         const x0 = x[i0];
-        const x1 = x[i1];
-        const x2 = x[i2];
+        const x1 = x[i0 + d1];
+        const x2 = x[i0 + d2];
         const w0 = weights[w];
         c00 += x0 * w0;
         c10 += x1 * w0;
@@ -157,23 +155,51 @@ function panel(
       }
     }
     const left = count - n;
-    y[o0 + n] = c00 < min ? min : c00 > max ? max : c00;
-    y[o1 + n] = c10 < min ? min : c10 > max ? max : c10;
-    y[o2 + n] = c20 < min ? min : c20 > max ? max : c20;
+    // A branch on the sign is mispredicted: max(v, 0) = (v + |v|)/2, exactly.
+    if (rectify) {
+      c00 = (c00 + Math.abs(c00)) * 0.5;
+      c01 = (c01 + Math.abs(c01)) * 0.5;
+      c02 = (c02 + Math.abs(c02)) * 0.5;
+      c03 = (c03 + Math.abs(c03)) * 0.5;
+      c10 = (c10 + Math.abs(c10)) * 0.5;
+      c11 = (c11 + Math.abs(c11)) * 0.5;
+      c12 = (c12 + Math.abs(c12)) * 0.5;
+      c13 = (c13 + Math.abs(c13)) * 0.5;
+      c20 = (c20 + Math.abs(c20)) * 0.5;
+      c21 = (c21 + Math.abs(c21)) * 0.5;
+      c22 = (c22 + Math.abs(c22)) * 0.5;
+      c23 = (c23 + Math.abs(c23)) * 0.5;
+    } else if (min > Number.NEGATIVE_INFINITY) {
+      if (c00 < min) c00 = min;
+      if (c01 < min) c01 = min;
+      if (c02 < min) c02 = min;
+      if (c03 < min) c03 = min;
+      if (c10 < min) c10 = min;
+      if (c11 < min) c11 = min;
+      if (c12 < min) c12 = min;
+      if (c13 < min) c13 = min;
+      if (c20 < min) c20 = min;
+      if (c21 < min) c21 = min;
+      if (c22 < min) c22 = min;
+      if (c23 < min) c23 = min;
+    }
+    y[o0 + n] = c00 > max ? max : c00;
+    y[o1 + n] = c10 > max ? max : c10;
+    y[o2 + n] = c20 > max ? max : c20;
     if (left > 1) {
-      y[o0 + n + 1] = c01 < min ? min : c01 > max ? max : c01;
-      y[o1 + n + 1] = c11 < min ? min : c11 > max ? max : c11;
-      y[o2 + n + 1] = c21 < min ? min : c21 > max ? max : c21;
+      y[o0 + n + 1] = c01 > max ? max : c01;
+      y[o1 + n + 1] = c11 > max ? max : c11;
+      y[o2 + n + 1] = c21 > max ? max : c21;
     }
     if (left > 2) {
-      y[o0 + n + 2] = c02 < min ? min : c02 > max ? max : c02;
-      y[o1 + n + 2] = c12 < min ? min : c12 > max ? max : c12;
-      y[o2 + n + 2] = c22 < min ? min : c22 > max ? max : c22;
+      y[o0 + n + 2] = c02 > max ? max : c02;
+      y[o1 + n + 2] = c12 > max ? max : c12;
+      y[o2 + n + 2] = c22 > max ? max : c22;
     }
     if (left > 3) {
-      y[o0 + n + 3] = c03 < min ? min : c03 > max ? max : c03;
-      y[o1 + n + 3] = c13 < min ? min : c13 > max ? max : c13;
-      y[o2 + n + 3] = c23 < min ? min : c23 > max ? max : c23;
+      y[o0 + n + 3] = c03 > max ? max : c03;
+      y[o1 + n + 3] = c13 > max ? max : c13;
+      y[o2 + n + 3] = c23 > max ? max : c23;
     }
   }
 }

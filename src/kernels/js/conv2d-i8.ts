@@ -12,9 +12,9 @@
  */
 import type { KernelCall, Offer, Step, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import { channelMultipliers, isQuantizedProduct, multiplyByQuantizedMultiplier } from '../requantize.ts';
+import { isQuantizedProduct, multiplyByQuantizedMultiplier } from '../requantize.ts';
 import { im2col } from './im2col.ts';
-import { laneScale, type PackedI8, packI8, roundMagic } from './pack-i8.ts';
+import { type PackedI8, packI8, reachOf } from './pack-i8.ts';
 import { hasBorder, type Runs, runsInPlace, tilePixels, walkPixels, wantedBorder } from './pixels.ts';
 import { type ChannelRequantizer, channelRequantizer } from './requantize-f64.ts';
 import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
@@ -27,18 +27,12 @@ export function offerConv2dI8(call: KernelCall): Offer | null {
   const depth = g.inC / g.groups;
   const perGroup = g.outC / g.groups;
   const taps = g.kH * g.kW * depth;
-  const { multipliers, shifts } = channelMultipliers(call);
+  const reach = reachOf(call, taps, taps, 1);
+  const requantizer = channelRequantizer(call, reach.ends, op.clamp);
   const groups = Array.from({ length: g.groups }, (_, i): Group => {
-    const from = i * perGroup;
-    const packed = packI8(call, g.outC, taps, from, from + perGroup);
-    const requantizer = channelRequantizer(
-      multipliers.slice(from, from + perGroup),
-      shifts.slice(from, from + perGroup),
-      packed.reach,
-      op.clamp,
-      call.output,
-    );
-    return { packed, requantizer, firstIn: i * depth, firstOut: from };
+    const firstOut = i * perGroup;
+    const packed = packI8(call, taps, firstOut, perGroup, reach, requantizer.isConstant);
+    return { packed, firstIn: i * depth, firstOut };
   });
   const border = wantedBorder(g);
   return {
@@ -54,7 +48,7 @@ export function offerConv2dI8(call: KernelCall): Offer | null {
         scratch,
         g,
         groups,
-        depth,
+        requantizer,
         flipOf(inputs[0].dtype),
         inputs[0].quantization!.zeroPoint[0],
       ),
@@ -63,7 +57,6 @@ export function offerConv2dI8(call: KernelCall): Offer | null {
 
 interface Group {
   readonly packed: PackedI8;
-  readonly requantizer: ChannelRequantizer;
   readonly firstIn: number;
   readonly firstOut: number;
 }
@@ -74,19 +67,20 @@ function bindConv(
   scratch: Uint8Array,
   g: WindowGeometry,
   groups: readonly Group[],
-  depth: number,
+  requantizer: ChannelRequantizer,
   flip: number,
   zeroPoint: number,
 ): Step {
   const walk = walkPixels(x, y, g);
   const direct = hasBorder(x.border, g);
+  const depth = g.inC / g.groups;
   const taps = g.kH * g.kW * depth;
   const runs: Runs = direct ? runsInPlace(x, g, depth) : { offsets: new Int32Array(1), length: taps };
   const input = bytesOf(x);
   const output = bytesOf(y);
   const source = direct ? input : scratch;
   const fromScratch = Int32Array.from({ length: tilePixels }, (_, j) => j * taps);
-  const sums = new Int32Array(tilePixels * 8);
+  const sums = new Float64Array(tilePixels * 8);
   const { at } = walk;
   return () => {
     walk.reset();
@@ -97,7 +91,7 @@ function bindConv(
         if (!direct) im2col(input, scratch, x, g, depth, group.firstIn, walk, zeroPoint & 0xff);
         const starts = direct ? at : fromScratch;
         const first = direct ? group.firstIn : 0;
-        panel(source, starts, first, runs, flip, group, output, at, sums);
+        panel(source, starts, first, runs, flip, group, requantizer, output, at, sums);
       }
     }
   };
@@ -111,37 +105,34 @@ function panel(
   runs: Runs,
   flip: number,
   group: Group,
+  requantizer: ChannelRequantizer,
   y: Uint8Array,
   at: Int32Array,
-  sums: Int32Array,
+  sums: Float64Array,
 ): void {
   const { offsets, length } = runs;
-  const { packed, requantizer } = group;
-  const { weights, blocks, lanes, init } = packed;
+  const { firstOut } = group;
+  const { weights, blocks, lanes, start, outC } = group.packed;
   const p0 = starts[0] + first;
-  const p1 = starts[1] + first;
-  const p2 = starts[2] + first;
-  const count = init.length;
+  const d1 = starts[1] - starts[0];
+  const d2 = starts[2] - starts[0];
   const nr = 4 * lanes;
   let w = 0;
   for (let block = 0; block < blocks; block++) {
-    let c00 = 0,
-      c01 = 0,
-      c02 = 0,
-      c03 = 0;
-    let c10 = 0,
-      c11 = 0,
-      c12 = 0,
-      c13 = 0;
-    let c20 = 0,
-      c21 = 0,
-      c22 = 0,
-      c23 = 0;
+    let c00 = start[4 * block];
+    let c01 = start[4 * block + 1];
+    let c02 = start[4 * block + 2];
+    let c03 = start[4 * block + 3];
+    let c10 = c00;
+    let c11 = c01;
+    let c12 = c02;
+    let c13 = c03;
+    let c20 = c00;
+    let c21 = c01;
+    let c22 = c02;
+    let c23 = c03;
     for (let r = 0; r < offsets.length; r++) {
-      const offset = offsets[r];
-      let i1 = p1 + offset;
-      let i2 = p2 + offset;
-      for (let i0 = p0 + offset, end = i0 + length; i0 < end; i0++, i1++, i2++, w += 4) {
+      for (let i0 = p0 + offsets[r], end = i0 + length; i0 < end; i0++, w += 4) {
         const w0 = weights[w];
         const w1 = weights[w + 1];
         const w2 = weights[w + 2];
@@ -151,76 +142,139 @@ function panel(
         c01 += x0 * w1;
         c02 += x0 * w2;
         c03 += x0 * w3;
-        const x1 = x[i1] ^ flip;
+        const x1 = x[i0 + d1] ^ flip;
         c10 += x1 * w0;
         c11 += x1 * w1;
         c12 += x1 * w2;
         c13 += x1 * w3;
-        const x2 = x[i2] ^ flip;
+        const x2 = x[i0 + d2] ^ flip;
         c20 += x2 * w0;
         c21 += x2 * w1;
         c22 += x2 * w2;
         c23 += x2 * w3;
       }
     }
+    // Spelled out: a call with doubles as arguments would allocate.
     if (lanes === 2) {
-      takeApart(sums, 0, c00, c01, c02, c03);
-      takeApart(sums, 8, c10, c11, c12, c13);
-      takeApart(sums, 16, c20, c21, c22, c23);
+      const laneScale = 2 ** 26;
+      const perLane = 2 ** -26;
+      const roundMagic = 1.5 * 2 ** 52; // x + magic − magic is the nearest integer
+      let high = 0;
+      high = c00 * perLane + roundMagic - roundMagic;
+      sums[0] = c00 - high * laneScale;
+      sums[1] = high;
+      high = c01 * perLane + roundMagic - roundMagic;
+      sums[2] = c01 - high * laneScale;
+      sums[3] = high;
+      high = c02 * perLane + roundMagic - roundMagic;
+      sums[4] = c02 - high * laneScale;
+      sums[5] = high;
+      high = c03 * perLane + roundMagic - roundMagic;
+      sums[6] = c03 - high * laneScale;
+      sums[7] = high;
+      high = c10 * perLane + roundMagic - roundMagic;
+      sums[8] = c10 - high * laneScale;
+      sums[9] = high;
+      high = c11 * perLane + roundMagic - roundMagic;
+      sums[10] = c11 - high * laneScale;
+      sums[11] = high;
+      high = c12 * perLane + roundMagic - roundMagic;
+      sums[12] = c12 - high * laneScale;
+      sums[13] = high;
+      high = c13 * perLane + roundMagic - roundMagic;
+      sums[14] = c13 - high * laneScale;
+      sums[15] = high;
+      high = c20 * perLane + roundMagic - roundMagic;
+      sums[16] = c20 - high * laneScale;
+      sums[17] = high;
+      high = c21 * perLane + roundMagic - roundMagic;
+      sums[18] = c21 - high * laneScale;
+      sums[19] = high;
+      high = c22 * perLane + roundMagic - roundMagic;
+      sums[20] = c22 - high * laneScale;
+      sums[21] = high;
+      high = c23 * perLane + roundMagic - roundMagic;
+      sums[22] = c23 - high * laneScale;
+      sums[23] = high;
     } else {
-      keep(sums, 0, c00, c01, c02, c03);
-      keep(sums, 4, c10, c11, c12, c13);
-      keep(sums, 8, c20, c21, c22, c23);
+      sums[0] = c00;
+      sums[1] = c01;
+      sums[2] = c02;
+      sums[3] = c03;
+      sums[8] = c10;
+      sums[9] = c11;
+      sums[10] = c12;
+      sums[11] = c13;
+      sums[16] = c20;
+      sums[17] = c21;
+      sums[18] = c22;
+      sums[19] = c23;
     }
     const n = block * nr;
-    const channels = Math.min(nr, count - n);
-    for (let j = 0; j < tilePixels; j++)
-      store(sums, j * nr, init, n, channels, requantizer, y, at[tilePixels + j] + group.firstOut + n);
+    const channels = Math.min(nr, outC - n);
+    if (requantizer.oneSided) storeOneSided(sums, firstOut + n, channels, requantizer, y, at);
+    else store(sums, firstOut + n, channels, requantizer, y, at);
   }
 }
 
-/** sum = low + high·2²⁶ with |low| < 2²⁵. */
-function takeApart(sums: Int32Array, at: number, s0: number, s1: number, s2: number, s3: number): void {
-  let high = s0 / laneScale + roundMagic - roundMagic;
-  sums[at] = s0 - high * laneScale;
-  sums[at + 1] = high;
-  high = s1 / laneScale + roundMagic - roundMagic;
-  sums[at + 2] = s1 - high * laneScale;
-  sums[at + 3] = high;
-  high = s2 / laneScale + roundMagic - roundMagic;
-  sums[at + 4] = s2 - high * laneScale;
-  sums[at + 5] = high;
-  high = s3 / laneScale + roundMagic - roundMagic;
-  sums[at + 6] = s3 - high * laneScale;
-  sums[at + 7] = high;
-}
-
-function keep(sums: Int32Array, at: number, s0: number, s1: number, s2: number, s3: number): void {
-  sums[at] = s0;
-  sums[at + 1] = s1;
-  sums[at + 2] = s2;
-  sums[at + 3] = s3;
-}
-
-/** y[to + i] = clamp(zeroPoint + requantize(sums[from + i] + init[n + i])) for i < channels. */
+/**
+ * y[at[j] + n + i] = clamp(zeroPoint + requantize(sums[j, i])) for channels n + i of a block, pixels j of a tile.
+ *
+ * A branch on data is mispredicted every other time, so the bounds are met by masks:
+ * max(q, 0) = q & ~(q >> 31), and min(q, most) = q + min(most − q, 0).
+ */
 function store(
-  sums: Int32Array,
-  from: number,
-  init: Float64Array,
+  sums: Float64Array,
   n: number,
   channels: number,
   requantizer: ChannelRequantizer,
   y: Uint8Array,
-  to: number,
+  at: Int32Array,
 ): void {
-  const { scale, half, slow, zeroPoint, lo, hi } = requantizer;
+  const { scale, half, slow, shiftUp, lo, most } = requantizer;
+  for (let j = 0; j < tilePixels; j++) {
+    const to = at[tilePixels + j] + n;
+    for (let i = 0; i < channels; i++) {
+      const sum = sums[8 * j + i];
+      let q =
+        slow !== null && slow[n + i] === 1
+          ? multiplyByQuantizedMultiplier(sum | 0, requantizer.multipliers[n + i], requantizer.shifts[n + i])
+          : Math.floor(sum * scale[n + i] + half[2 * (n + i) + ((sum | 0) >>> 31)]) | 0;
+      q += shiftUp;
+      q &= ~(q >> 31);
+      const over = most - q;
+      y[to + i] = lo + q + (over & (over >> 31));
+    }
+  }
+}
+
+/** As `store`, where negative sums end at the lower bound whichever way they are rounded. */
+function storeOneSided(
+  sums: Float64Array,
+  n: number,
+  channels: number,
+  requantizer: ChannelRequantizer,
+  y: Uint8Array,
+  at: Int32Array,
+): void {
+  const { scale, half, shiftUp, lo, most } = requantizer;
+  const t0 = at[tilePixels] + n;
+  const t1 = at[tilePixels + 1] + n;
+  const t2 = at[tilePixels + 2] + n;
   for (let i = 0; i < channels; i++) {
-    const sum = (sums[from + i] + init[n + i]) | 0;
-    let q =
-      slow !== null && slow[n + i] === 1
-        ? multiplyByQuantizedMultiplier(sum, requantizer.multipliers[n + i], requantizer.shifts[n + i])
-        : Math.floor(sum * scale[n + i] + half[2 * (n + i) + (sum >>> 31)]);
-    q += zeroPoint;
-    y[to + i] = q < lo ? lo : q > hi ? hi : q;
+    const factor = scale[n + i];
+    const up = half[2 * (n + i)];
+    let q = (Math.floor(sums[i] * factor + up) | 0) + shiftUp;
+    q &= ~(q >> 31);
+    let over = most - q;
+    y[t0 + i] = lo + q + (over & (over >> 31));
+    q = (Math.floor(sums[8 + i] * factor + up) | 0) + shiftUp;
+    q &= ~(q >> 31);
+    over = most - q;
+    y[t1 + i] = lo + q + (over & (over >> 31));
+    q = (Math.floor(sums[16 + i] * factor + up) | 0) + shiftUp;
+    q &= ~(q >> 31);
+    over = most - q;
+    y[t2 + i] = lo + q + (over & (over >> 31));
   }
 }

@@ -10,14 +10,10 @@
 
 import { elementCount } from '../../tensor.ts';
 import type { Clamp, KernelCall, Offer, Operand, Step, View } from '../call.ts';
-import {
-  channelMultipliers,
-  isQuantizedProduct,
-  multiplyByQuantizedMultiplier,
-  weightZeroPoints,
-} from '../requantize.ts';
+import { isQuantizedProduct, multiplyByQuantizedMultiplier, weightZeroPoints } from '../requantize.ts';
 import { offerConv2dF32 } from './conv2d-f32.ts';
 import { offerConv2dI8 } from './conv2d-i8.ts';
+import { reachOf } from './pack-i8.ts';
 import { type ChannelRequantizer, channelRequantizer } from './requantize-f64.ts';
 import { bytesOf, flipOf, floatsOf, isEmpty, isFloat, numbersOf } from './views.ts';
 
@@ -40,7 +36,7 @@ export function offerDense(call: KernelCall): Offer | null {
     };
   }
   if (!isQuantizedProduct(call)) return null;
-  return offerI8(call, w, bias, rows, depth, outC, op.clamp);
+  return offerI8(call, w, rows, depth, outC, op.clamp);
 }
 
 /** x (…, K) is K channels of `rows` pixels; w (N, K) is N kernels of 1×1. */
@@ -128,7 +124,6 @@ function bindF32(
 function offerI8(
   call: KernelCall,
   w: ArrayLike<number>,
-  bias: ArrayLike<number> | null,
   rows: number,
   depth: number,
   outC: number,
@@ -140,23 +135,12 @@ function offerI8(
   // i8 weights stay where they are; a zero point (legacy uint8) makes a centred copy.
   const centred =
     w instanceof Int8Array && zeroPoints.every((z) => z === 0) ? null : new Int16Array(w.length);
-  const init = new Int32Array(outC);
-  const reach = new Float64Array(2 * outC);
-  for (let n = 0; n < outC; n++) {
-    let up = 0;
-    let down = 0;
-    for (let k = 0; k < depth; k++) {
-      const value = w[n * depth + k] - zeroPoints[n];
-      if (centred) centred[n * depth + k] = value;
-      if (value > 0) up += value;
-      else down += value;
-    }
-    init[n] = (bias ? bias[n] : 0) - (x.quantization!.zeroPoint[0] + flip) * (up + down);
-    reach[2 * n] = init[n] + 255 * down;
-    reach[2 * n + 1] = init[n] + 255 * up;
-  }
-  const { multipliers, shifts } = channelMultipliers(call);
-  const requantizer = channelRequantizer(multipliers, shifts, reach, clamp, call.output);
+  if (centred)
+    for (let n = 0, i = 0; n < outC; n++)
+      for (let k = 0; k < depth; k++, i++) centred[i] = w[i] - zeroPoints[n];
+  const reach = reachOf(call, depth, depth, 1);
+  const init = Int32Array.from(reach.start);
+  const requantizer = channelRequantizer(call, reach.ends, clamp);
   const weights = centred ?? (w as Int8Array);
   return {
     kernel: 'dense-i8-1x4-js',

@@ -37,7 +37,7 @@ export function offerDepthwiseF32(call: KernelCall): Offer | null {
       const input = floatsOf(x);
       if (hasBorder(x.border, g)) return eachPicture(layer, input, x, output, y, g.n);
       const room = new Float32Array(scratch.buffer, scratch.byteOffset, scratch.byteLength / 4);
-      const padded = paddedView(g, border!, room);
+      const padded = paddedView(g, border, room);
       return padPicture(input, x, room, padded, g, 0, eachPicture(layer, room, padded, output, y, 1));
     },
   };
@@ -84,6 +84,7 @@ function row3x3(
 ): void {
   const { g, weights, init } = layer;
   const { min, max } = layer.clamp;
+  const rectify = min === 0;
   const step = g.strideW * sW;
   const down = g.dilationH * sH;
   const multiplier = g.outC / g.inC;
@@ -113,7 +114,9 @@ function row3x3(
         x8 = x[i + 2 * down];
       const sum =
         bias + x0 * w0 + x1 * w1 + x2 * w2 + x3 * w3 + x4 * w4 + x5 * w5 + x6 * w6 + x7 * w7 + x8 * w8;
-      y[o] = sum < min ? min : sum > max ? max : sum;
+      // A branch on the sign is mispredicted: max(v, 0) = (v + |v|)/2, exactly.
+      const value = rectify ? (sum + Math.abs(sum)) * 0.5 : sum < min ? min : sum;
+      y[o] = value > max ? max : value;
       if (ox + 1 === g.outW) break;
       if (step === sW) {
         x0 = x1;
@@ -150,6 +153,7 @@ function rowAny(
 ): void {
   const { g, weights, init } = layer;
   const { min, max } = layer.clamp;
+  const rectify = min === 0;
   const { kH, kW } = g;
   const multiplier = g.outC / g.inC;
   for (let c = 0; c < g.outC; c++) {
@@ -161,7 +165,9 @@ function rowAny(
         let i = channel + ox * g.strideW * sW + ky * g.dilationH * sH;
         for (let kx = 0; kx < kW; kx++, i += g.dilationW * sW) sum += x[i] * weights[w++];
       }
-      y[o] = sum < min ? min : sum > max ? max : sum;
+      // A branch on the sign is mispredicted: max(v, 0) = (v + |v|)/2, exactly.
+      const value = rectify ? (sum + Math.abs(sum)) * 0.5 : sum < min ? min : sum;
+      y[o] = value > max ? max : value;
     }
   }
 }

@@ -11,12 +11,8 @@
  */
 import type { KernelCall, Offer, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import {
-  channelMultipliers,
-  isQuantizedProduct,
-  multiplyByQuantizedMultiplier,
-  weightZeroPoints,
-} from '../requantize.ts';
+import { isQuantizedProduct, multiplyByQuantizedMultiplier, weightZeroPoints } from '../requantize.ts';
+import { reachOf } from './pack-i8.ts';
 import { paddedBytes, paddedView, padPicture } from './padded.ts';
 import { hasBorder, wantedBorder } from './pixels.ts';
 import { type ChannelRequantizer, channelRequantizer } from './requantize-f64.ts';
@@ -26,31 +22,18 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs } = call;
   if (op.kind !== 'depthwiseConv2d' || !isQuantizedProduct(call) || isEmpty(call)) return null;
   const w = numbersOf(inputs[1]);
-  const bias = inputs[2] ? numbersOf(inputs[2]) : null;
-  if (!w || (inputs[2] && !bias)) return null;
+  if (!w || (inputs[2] && !numbersOf(inputs[2]))) return null;
   const g = windowGeometry(call);
   const taps = g.kH * g.kW;
   const zeroPoints = weightZeroPoints(call);
   const flip = flipOf(inputs[0].dtype);
-  const zeroPoint = inputs[0].quantization!.zeroPoint[0];
+  const zeroPoint = inputs[0].quantization.zeroPoint[0];
   const weights = new Int32Array(g.outC * taps);
-  const init = new Int32Array(g.outC);
-  const reach = new Float64Array(2 * g.outC);
-  for (let c = 0; c < g.outC; c++) {
-    let up = 0;
-    let down = 0;
-    for (let t = 0; t < taps; t++) {
-      const value = w[t * g.outC + c] - zeroPoints[c];
-      weights[c * taps + t] = value;
-      if (value > 0) up += value;
-      else down += value;
-    }
-    init[c] = (bias ? bias[c] : 0) - (zeroPoint + flip) * (up + down);
-    reach[2 * c] = init[c] + 255 * down;
-    reach[2 * c + 1] = init[c] + 255 * up;
-  }
-  const { multipliers, shifts } = channelMultipliers(call);
-  const requantizer = channelRequantizer(multipliers, shifts, reach, op.clamp, call.output);
+  for (let c = 0; c < g.outC; c++)
+    for (let t = 0; t < taps; t++) weights[c * taps + t] = w[t * g.outC + c] - zeroPoints[c];
+  const reach = reachOf(call, taps, 1, g.outC);
+  const init = Int32Array.from(reach.start);
+  const requantizer = channelRequantizer(call, reach.ends, op.clamp);
   const border = wantedBorder(g);
   return {
     kernel: g.kH === 3 && g.kW === 3 && g.dilationW === 1 ? 'depthwise-i8-3x3-js' : 'depthwise-i8-js',
@@ -65,7 +48,7 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
         const input = bytesOf(x);
         return eachPicture(layer, input, x, output, y, g.n);
       }
-      const padded = paddedView(g, border!, scratch);
+      const padded = paddedView(g, border, scratch);
       const step = eachPicture(layer, scratch, padded, output, y, 1);
       return padPicture(bytesOf(x), x, scratch, padded, g, zeroPoint & 0xff, step);
     },
@@ -113,7 +96,7 @@ function row3x3(
   outW: number,
 ): void {
   const { g, weights, init, requantizer, flip } = layer;
-  const { scale, half, slow, zeroPoint, lo, hi } = requantizer;
+  const { scale, half, slow, shiftUp, lo, most } = requantizer;
   const step = g.strideW * sW;
   const down = g.dilationH * sH;
   const multiplier = g.outC / g.inC;
@@ -129,8 +112,6 @@ function row3x3(
       w8 = weights[9 * c + 8];
     const bias = init[c];
     const factor = scale[c];
-    const up = half[2 * c];
-    const below = half[2 * c + 1];
     const exact = slow !== null && slow[c] === 1;
     let i = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
     let x0 = x[i] ^ flip,
@@ -159,9 +140,11 @@ function row3x3(
         0;
       let q = exact
         ? multiplyByQuantizedMultiplier(sum, requantizer.multipliers[c], requantizer.shifts[c])
-        : Math.floor(sum * factor + (sum < 0 ? below : up));
-      q += zeroPoint;
-      y[o] = q < lo ? lo : q > hi ? hi : q;
+        : Math.floor(sum * factor + half[2 * c + (sum >>> 31)]) | 0;
+      q += shiftUp;
+      q &= ~(q >> 31);
+      const over = most - q;
+      y[o] = lo + q + (over & (over >> 31));
       if (ox + 1 === g.outW) break;
       if (step === sW) {
         x0 = x1;
@@ -197,7 +180,7 @@ function rowAny(
   outW: number,
 ): void {
   const { g, weights, init, requantizer, flip } = layer;
-  const { scale, half, slow, zeroPoint, lo, hi } = requantizer;
+  const { scale, half, slow, shiftUp, lo, most } = requantizer;
   const { kH, kW } = g;
   const multiplier = g.outC / g.inC;
   for (let c = 0; c < g.outC; c++) {
@@ -213,9 +196,11 @@ function rowAny(
       }
       let q = exact
         ? multiplyByQuantizedMultiplier(sum, requantizer.multipliers[c], requantizer.shifts[c])
-        : Math.floor(sum * scale[c] + half[2 * c + (sum >>> 31)]);
-      q += zeroPoint;
-      y[o] = q < lo ? lo : q > hi ? hi : q;
+        : Math.floor(sum * scale[c] + half[2 * c + (sum >>> 31)]) | 0;
+      q += shiftUp;
+      q &= ~(q >> 31);
+      const over = most - q;
+      y[o] = lo + q + (over & (over >> 31));
     }
   }
 }

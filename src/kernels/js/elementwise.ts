@@ -258,18 +258,61 @@ function sumRow(call: KernelCall, fn: 'add' | 'sub', clamp: Clamp) {
     });
   const left = term(p, m.a, 1);
   const right = term(q, m.b, fn === 'add' ? 1 : -1);
+  const table: SumTable = {
+    left,
+    right,
+    scale,
+    margin,
+    multiplier,
+    shift,
+    shiftUp: zeroPoint - lo,
+    lo,
+    most: hi - lo,
+  };
   return (x: Uint8Array, sx: number, z: Uint8Array, sz: number, y: Uint8Array, sy: number): RowI8 =>
-    (count, i, j, o) => {
-      for (let n = 0; n < count; n++) {
-        const sum = (left[x[i + n * sx]] + right[z[j + n * sz]]) | 0;
-        const real = sum * scale + 0.5;
-        let r = Math.floor(real);
-        const rest = real - r;
-        if (rest < margin || rest > 1 - margin) r = multiplyByQuantizedMultiplier(sum, multiplier, shift);
-        r += zeroPoint;
-        y[o + n * sy] = r < lo ? lo : r > hi ? hi : r;
-      }
-    };
+    (count, i, j, o) =>
+      sumLoop(table, count, x, i, sx, z, j, sz, y, o, sy);
+}
+
+interface SumTable {
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly scale: number;
+  readonly margin: number;
+  readonly multiplier: number;
+  readonly shift: number;
+  readonly shiftUp: number;
+  readonly lo: number;
+  readonly most: number;
+}
+
+function sumLoop(
+  table: SumTable,
+  count: number,
+  x: Uint8Array,
+  i: number,
+  sx: number,
+  z: Uint8Array,
+  j: number,
+  sz: number,
+  y: Uint8Array,
+  o: number,
+  sy: number,
+): void {
+  const { left, right, scale, margin, multiplier, shift, shiftUp, lo, most } = table;
+  for (let n = 0; n < count; n++, i += sx, j += sz, o += sy) {
+    const sum = (left[x[i]] + right[z[j]]) | 0;
+    const real = sum * scale + 0.5;
+    const whole = Math.floor(real);
+    const rest = real - whole;
+    let q =
+      rest < margin || rest > 1 - margin ? multiplyByQuantizedMultiplier(sum, multiplier, shift) : whole | 0;
+    // Branches on data are mispredicted: the bounds are met by masks, max(q, 0) = q & ~(q >> 31).
+    q += shiftUp;
+    q &= ~(q >> 31);
+    const over = most - q;
+    y[o] = lo + q + (over & (over >> 31));
+  }
 }
 
 type LoopF32 = (

@@ -23,6 +23,7 @@ export function im2col<A extends Uint8Array | Float32Array>(
   const [sN, sH, sW] = view.strides;
   const { kH, kW, inH, inW, dilationH, dilationW } = g;
   const { window } = walk;
+  const rowsAreRuns = dilationW === 1 && depth === sW;
   let to = 0;
   for (let j = 0; j < tilePixels; j++) {
     const picture = view.offset + window[3 * j] * sN + firstChannel;
@@ -31,6 +32,11 @@ export function im2col<A extends Uint8Array | Float32Array>(
     for (let ky = 0; ky < kH; ky++) {
       const row = top + ky * dilationH;
       const inside = row >= 0 && row < inH;
+      if (inside && rowsAreRuns && left >= 0 && left + kW <= inW) {
+        let from = picture + row * sH + left * sW;
+        for (const end = to + kW * depth; to < end; to++, from++) col[to] = x[from];
+        continue;
+      }
       for (let kx = 0; kx < kW; kx++) {
         const column = left + kx * dilationW;
         if (inside && column >= 0 && column < inW) {

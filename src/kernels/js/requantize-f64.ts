@@ -9,12 +9,20 @@
  * reach (the function is monotone, so both ends decide), or keep the integer form.
  */
 
-import type { Clamp, Operand } from '../call.ts';
-import { clampTo, multiplyByQuantizedMultiplier, quantizedBounds, zeroPointOf } from '../requantize.ts';
+import type { Clamp, KernelCall } from '../call.ts';
+import {
+  channelMultipliers,
+  clampTo,
+  multiplyByQuantizedMultiplier,
+  quantizedBounds,
+  zeroPointOf,
+} from '../requantize.ts';
 
 export interface ChannelRequantizer {
   readonly scale: Float64Array; // (outC)  M·2^(shift−31)
   readonly half: Float64Array; // (outC, 2) what is added before the floor, for sums ≥ 0 and < 0
+  /** 1 for channels whose output does not depend on the sum. */
+  readonly isConstant: Uint8Array; // (outC)
   /** Channels that keep the integer form, or null where there is none. */
   readonly slow: Uint8Array | null; // (outC)
   readonly multipliers: Int32Array; // (outC)
@@ -22,22 +30,24 @@ export interface ChannelRequantizer {
   readonly zeroPoint: number;
   readonly lo: number;
   readonly hi: number;
+  /** zeroPoint − lo and hi − lo: with these the bounds are 0 and `most`. */
+  readonly shiftUp: number;
+  readonly most: number;
+  /** No channel is slow, and the lower bound is the zero point or above: how negative sums round never shows. */
+  readonly oneSided: boolean;
 }
 
-/** `reach[2c]…reach[2c+1]` is the range of sums, bias included, that channel c can see. */
-export function channelRequantizer(
-  multipliers: Int32Array,
-  shifts: Int32Array,
-  reach: Float64Array,
-  clamp: Clamp,
-  output: Operand,
-): ChannelRequantizer {
+/** `reach[2c]…reach[2c+1]` is the range of sums, bias included, that output channel c of a product can see. */
+export function channelRequantizer(call: KernelCall, reach: Float64Array, clamp: Clamp): ChannelRequantizer {
+  const { multipliers, shifts } = channelMultipliers(call);
+  const { output } = call;
   const outC = multipliers.length;
   const { lo, hi } = quantizedBounds(clamp, output);
   const zeroPoint = zeroPointOf(output);
   const scale = new Float64Array(outC);
   const half = new Float64Array(2 * outC);
   const slow = new Uint8Array(outC);
+  const isConstant = new Uint8Array(outC);
   const bounds = { lo: lo - zeroPoint, hi: hi - zeroPoint };
   for (let c = 0; c < outC; c++) {
     const multiplier = multipliers[c];
@@ -47,6 +57,7 @@ export function channelRequantizer(
     const low = largest < 2 ** 31 ? exact(reach[2 * c]) : Number.NaN;
     if (low === exact(reach[2 * c + 1])) {
       half.fill(low, 2 * c, 2 * c + 2);
+      isConstant[c] = 1;
       continue;
     }
     const s = Math.max(0, -shift);
@@ -56,5 +67,19 @@ export function channelRequantizer(
     half[2 * c] = 0.5 + nudge;
     half[2 * c + 1] = 0.5 - nudge;
   }
-  return { scale, half, slow: slow.includes(1) ? slow : null, multipliers, shifts, zeroPoint, lo, hi };
+  const isSlow = slow.includes(1);
+  return {
+    scale,
+    half,
+    isConstant,
+    slow: isSlow ? slow : null,
+    multipliers,
+    shifts,
+    zeroPoint,
+    lo,
+    hi,
+    shiftUp: zeroPoint - lo,
+    most: hi - lo,
+    oneSided: !isSlow && lo >= zeroPoint,
+  };
 }

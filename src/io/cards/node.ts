@@ -1,0 +1,52 @@
+/** Cards from the file system. This file uses node:fs, node:crypto and node:url; the others in this room do not. */
+
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { VireoError } from '../../errors.ts';
+import type { CardFiles, FoundCard } from './find.ts';
+import { findCard } from './find.ts';
+
+/** Folder of the package's own cards: `networks/` and `data/` are in it. */
+export const builtInCards = fileURLToPath(new URL('../../../weights/cards', import.meta.url));
+
+export const diskFiles: CardFiles = {
+  read(path) {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw new VireoError('io', `${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  },
+  list(folder) {
+    try {
+      return readdirSync(folder).sort();
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw new VireoError('io', `${folder}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  },
+};
+
+/** The card of the network whose file has these bytes; undefined if there is none. */
+export function findNetworkCard(
+  network: string,
+  bytes: Uint8Array,
+  options: { readonly card?: string | undefined; readonly dataFolder?: string | undefined } = {},
+): FoundCard | undefined {
+  return findCard(
+    {
+      network,
+      sha256: () => createHash('sha256').update(bytes).digest('hex'),
+      card: options.card,
+      dataFolder: options.dataFolder,
+      builtIn: `${builtInCards}/networks`,
+    },
+    diskFiles,
+  );
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}

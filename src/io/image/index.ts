@@ -1,0 +1,9 @@
+/** The door `vireo-nn/image`: PNG files to pictures, pictures to a network's input. */
+
+export type { Rounding, TensorInfo } from '../cards/store.ts';
+export type { Picture } from './picture.ts';
+export type { PictureLimits } from './png.ts';
+export { decodePng, encodePng } from './png.ts';
+export { resizeBilinear } from './resize.ts';
+export type { ImageOptions } from './to-input.ts';
+export { toInput } from './to-input.ts';

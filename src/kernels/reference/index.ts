@@ -1,0 +1,82 @@
+/**
+ * The reference kernels: textbook loops, one operator a file, slow on purpose.
+ *
+ * They are to be read with the paper open, and every other kernel set is compared with them. They take
+ * dense tensors only, need no border and no scratch, and every operand may be computed at run time.
+ */
+
+import { unreachable } from '../../errors.ts';
+import type { KernelCall, KernelSet, Offer } from '../call.ts';
+import { argMax } from './arg-max.ts';
+import { binary } from './binary.ts';
+import { cast } from './cast.ts';
+import { conv2d } from './conv2d.ts';
+import { convert } from './convert.ts';
+import { copy, fill, mirrorPad } from './copy.ts';
+import { dense } from './dense.ts';
+import { depthwiseConv2d } from './depthwise-conv2d.ts';
+import { gather } from './gather.ts';
+import { l2Normalize } from './l2-normalize.ts';
+import { pool2d } from './pool2d.ts';
+import { prelu } from './prelu.ts';
+import { reduce } from './reduce.ts';
+import { resize } from './resize.ts';
+import { complexAbs, rfft2d } from './rfft2d.ts';
+import { softmax } from './softmax.ts';
+import { transposedConv2d } from './transposed-conv2d.ts';
+import { clamp, unary } from './unary.ts';
+
+export const reference: KernelSet = { name: 'reference', offer };
+
+function offer(call: KernelCall): Offer | null {
+  const op = call.arithmetic;
+  switch (op.kind) {
+    case 'conv2d':
+      return conv2d(call, op);
+    case 'depthwiseConv2d':
+      return depthwiseConv2d(call, op);
+    case 'transposedConv2d':
+      return transposedConv2d(call, op);
+    case 'dense':
+      return dense(call, op);
+    case 'maxPool2d':
+    case 'averagePool2d':
+      return pool2d(call, op);
+    case 'binary':
+      return binary(call, op);
+    case 'unary':
+      return unary(call, op);
+    case 'clamp':
+      return clamp(call, op);
+    case 'prelu':
+      return prelu(call);
+    case 'softmax':
+      return softmax(call, op);
+    case 'l2Normalize':
+      return l2Normalize(call);
+    case 'reduce':
+      return reduce(call, op);
+    case 'argMax':
+      return argMax(call, op);
+    case 'convert':
+      return convert(call);
+    case 'cast':
+      return cast(call);
+    case 'gather':
+      return gather(call, op);
+    case 'resize':
+      return resize(call, op);
+    case 'mirrorPad':
+      return mirrorPad(call, op);
+    case 'rfft2d':
+      return rfft2d(call, op);
+    case 'complexAbs':
+      return complexAbs(call);
+    case 'copy':
+      return copy(call, op);
+    case 'fill':
+      return fill(call, op);
+    default:
+      return unreachable(op);
+  }
+}
