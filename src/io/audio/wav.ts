@@ -16,7 +16,8 @@ import { VireoError } from '../../errors.ts';
 import type { Recording } from './recording.ts';
 
 /** Node sees the package's CommonJS file, whole as `default`; bundlers see its module, where names stand alone. */
-const whole: { readonly WaveFile?: typeof wavefile.WaveFile; readonly default?: typeof wavefile.default } = wavefile;
+const whole: { readonly WaveFile?: typeof wavefile.WaveFile; readonly default?: typeof wavefile.default } =
+  wavefile;
 const WaveFile = (whole.WaveFile ?? whole.default?.WaveFile)!;
 
 /** What a recording may cost, whatever its header says. */

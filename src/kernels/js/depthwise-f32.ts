@@ -37,7 +37,7 @@ export function offerDepthwiseF32(call: KernelCall): Offer | null {
       const input = floatsOf(x);
       if (hasBorder(x.border, g)) return eachPicture(layer, input, x, output, y, g.n);
       const room = new Float32Array(scratch.buffer, scratch.byteOffset, scratch.byteLength / 4);
-      const padded = paddedView(g, border, room);
+      const padded = paddedView(g, border!, room);
       return padPicture(input, x, room, padded, g, 0, eachPicture(layer, room, padded, output, y, 1));
     },
   };

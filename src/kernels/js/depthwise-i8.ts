@@ -27,7 +27,7 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
   const taps = g.kH * g.kW;
   const zeroPoints = weightZeroPoints(call);
   const flip = flipOf(inputs[0].dtype);
-  const zeroPoint = inputs[0].quantization.zeroPoint[0];
+  const zeroPoint = inputs[0].quantization!.zeroPoint[0];
   const weights = new Int32Array(g.outC * taps);
   for (let c = 0; c < g.outC; c++)
     for (let t = 0; t < taps; t++) weights[c * taps + t] = w[t * g.outC + c] - zeroPoints[c];
@@ -48,7 +48,7 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
         const input = bytesOf(x);
         return eachPicture(layer, input, x, output, y, g.n);
       }
-      const padded = paddedView(g, border, scratch);
+      const padded = paddedView(g, border!, scratch);
       const step = eachPicture(layer, scratch, padded, output, y, 1);
       return padPicture(bytesOf(x), x, scratch, padded, g, zeroPoint & 0xff, step);
     },

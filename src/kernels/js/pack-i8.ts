@@ -26,10 +26,10 @@ export interface Reach {
 /** Weight k of output channel n is `w[n·channelStep + k·step]`, its zero point `zeroPoints[n]`. */
 export function reachOf(call: KernelCall, depth: number, channelStep: number, step: number): Reach {
   const [x, weights, bias] = call.inputs;
-  const w = numbersOf(weights);
+  const w = numbersOf(weights)!;
   const biases = bias ? numbersOf(bias) : null;
   const zeroPoints = weightZeroPoints(call);
-  const inputZero = x.quantization.zeroPoint[0] + flipOf(x.dtype);
+  const inputZero = x.quantization!.zeroPoint[0] + flipOf(x.dtype);
   const outC = zeroPoints.length;
   const start = new Float64Array(outC);
   const ends = new Float64Array(2 * outC);
@@ -68,7 +68,7 @@ export function packI8(
   reach: Reach,
   isConstant: Uint8Array,
 ): PackedI8 {
-  const w = numbersOf(call.inputs[1]);
+  const w = numbersOf(call.inputs[1])!;
   const zeroPoints = weightZeroPoints(call);
   let lanes: 1 | 2 = 2;
   for (let n = from; n < from + outC; n++)

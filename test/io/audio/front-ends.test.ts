@@ -109,6 +109,7 @@ describe('mlperf-tiny-kws-mfcc', () => {
     ['negative peak larger', babble(16000, 5).map((v, i) => (i % 50 === 0 ? -0.9 : v / 4))],
     ['silence', new Float32Array(16000)],
     ['nothing', new Float32Array(0)],
+    ['always negative', babble(16000, 8).map((v) => v - 2)],
     ['never positive', new Float32Array(16000).fill(-0.5, 100, 200)],
   ])('%s: equal to the definition within 1e-4', (_, samples) => {
     const { shape, data } = frontEnd.compute(samples);
