@@ -12,9 +12,9 @@ export {
   type CompileOptions,
   compile,
   type MemoryReport,
+  type NamedTensor,
   type NumberData,
   type Session,
-  type TensorInfo,
 } from './graph/run/session.ts';
 export { samePad } from './graph/shapes.ts';
 export { verify } from './graph/verify.ts';
@@ -39,4 +39,5 @@ export {
   type Shape,
   type Tensor,
   type TensorData,
+  type TensorInfo,
 } from './tensor.ts';

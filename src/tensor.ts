@@ -28,6 +28,14 @@ export interface Quantization {
   readonly axis: number;
 }
 
+/** What a network says of one of its inputs or outputs. */
+export interface TensorInfo {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Absent or null: the numbers mean themselves. */
+  readonly quantization?: Quantization | null;
+}
+
 /** A tensor with its values, dense and row-major. */
 export type Tensor = {
   [D in DType]: { readonly dtype: D; readonly shape: Shape; readonly data: DataOf[D] };

@@ -176,6 +176,13 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
     case 'cast':
       count(1);
       return shape(0);
+    case 'fakeQuantize': {
+      count(1);
+      const x = shape(0);
+      if (!Number.isInteger(op.batchDims) || op.batchDims < 0 || op.batchDims > x.length)
+        fail(`batch dims ${op.batchDims} do not fit ${showShape(x)}`);
+      return x;
+    }
     case 'reduce': {
       count(1);
       const x = shape(0);

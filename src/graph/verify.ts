@@ -114,6 +114,10 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
         if (value.dtype !== output.dtype)
           fail(`"${value.name}" is ${value.dtype}, the output ${output.dtype}`);
       break;
+    case 'fakeQuantize':
+      for (const value of [...inputs, output])
+        if (value.dtype !== 'f32') fail(`"${value.name}" is ${value.dtype}, expected f32`);
+      break;
     case 'cast':
     case 'argMax':
     case 'gather':

@@ -55,6 +55,7 @@ export type Arithmetic =
   | { readonly kind: 'argMax'; readonly axis: number } // x → i32 or i64, axis dropped; the first maximum wins
   | { readonly kind: 'convert' } // x: quantise, dequantise or requantise, as the operands' dtypes say
   | { readonly kind: 'cast' } // x: the number itself, quantisation ignored
+  | FakeQuantize // x: f32 to f32, rounded to the numbers that int8 would hold
   | { readonly kind: 'gather'; readonly axis: number; readonly batchDims: number } // x, indices (i32 or i64)
   | Resize // x
   | MirrorPad // x
@@ -69,6 +70,25 @@ export interface Pool {
   readonly stride: Pair;
   readonly pad: Pad;
   readonly clamp: Clamp;
+}
+
+/**
+ * Dynamic fake quantisation: each slice behind the first `batchDims` axes is rounded to int8 with a scale
+ * of its own, found from its numbers, and stays f32.
+ *
+ *   y = s·(q − z),  q = clamp(round(x/s + z))
+ *   symmetric    s = max|x| / 127,              z = 0                             q in −127…127
+ *   asymmetric   s = (max x − min x) / 255,     z so that min x becomes −128      q in −128…127
+ *                (0 always counts as one of the x, and z is whole, so 0 stays 0)
+ *
+ * Roundings, ties and what is not finite: kernels/reference/fake-quantize.ts.
+ * Source: what TensorFlow Lite's hybrid kernels (float activations, int8 weights) do to their input:
+ * tensorflow/lite/kernels/internal/reference/portable_tensor_utils.cc.
+ */
+export interface FakeQuantize {
+  readonly kind: 'fakeQuantize';
+  readonly batchDims: number;
+  readonly symmetric: boolean;
 }
 
 /** Sample positions: TensorFlow's `align_corners` and `half_pixel_centers`. */

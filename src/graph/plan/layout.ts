@@ -60,13 +60,14 @@ export function layOut(graph: Graph, calls: readonly Call[]): Layout {
   const storageOf = shareReshapes(graph, calls);
   layBorders(graph, calls, storageOf);
   const elided = new Set<Call>();
+  const fed = new Set(graph.inputs.map((id) => storageOf[id])); // no step writes them, nor a border around them
   const windows = (kind: 'concat' | 'slice'): Call[] => calls.filter((call) => call.node.op.kind === kind);
   // The outermost concatenation first, so that the strides of a parent are final.
   for (const call of windows('concat').reverse()) {
     const part = storageOf[call.inputs[0]];
     const whole = storageOf[call.output]!;
     const { arithmetic } = call.kernelCall;
-    if (!part || arithmetic.kind !== 'copy' || graph.inputs.includes(call.inputs[0])) continue;
+    if (!part || arithmetic.kind !== 'copy' || fed.has(part)) continue;
     const shapes = { part: graph.values[call.inputs[0]].shape, whole: graph.values[call.output].shape };
     if (tryWindow(part, whole, shapes, arithmetic.outBegin)) elided.add(call);
   }

@@ -11,8 +11,8 @@ import {
   type DType,
   elementCount,
   type Quantization,
-  type Shape,
   type TensorData,
+  type TensorInfo,
 } from '../../tensor.ts';
 import { graphMacs, graphWork } from '../cost/macs.ts';
 import type { Graph, Value, ValueId } from '../ir.ts';
@@ -28,10 +28,9 @@ export interface CompileOptions {
   readonly limits?: Partial<Limits>;
 }
 
-export interface TensorInfo {
+/** An input or output of a session. */
+export interface NamedTensor extends TensorInfo {
   readonly name: string;
-  readonly dtype: DType;
-  readonly shape: Shape;
   readonly quantization: Quantization | null;
 }
 
@@ -58,8 +57,8 @@ export interface SessionStep {
 
 export interface Session {
   readonly graph: Graph;
-  readonly inputs: readonly TensorInfo[];
-  readonly outputs: readonly TensorInfo[];
+  readonly inputs: readonly NamedTensor[];
+  readonly outputs: readonly NamedTensor[];
   readonly memory: MemoryReport;
   readonly macs: number;
   readonly plan: Plan;
@@ -142,7 +141,7 @@ function bindSteps(plan: Plan, arena: ArrayBuffer): SessionStep[] {
   return steps;
 }
 
-function infoOf({ name, dtype, shape, quantization }: Value): TensorInfo {
+function infoOf({ name, dtype, shape, quantization }: Value): NamedTensor {
   return { name, dtype, shape, quantization };
 }
 

@@ -1,9 +1,8 @@
 /** An output's numbers as names: the classes a network believes in, and how much. */
 
 import { VireoError } from '../../errors.ts';
-import type { TensorData } from '../../tensor.ts';
+import type { TensorData, TensorInfo } from '../../tensor.ts';
 import type { Labels, OutputCard } from './network-card.ts';
-import type { TensorInfo } from './store.ts';
 import { readReal } from './store.ts';
 
 export interface Label {

@@ -1,5 +1,6 @@
 /** Cards: what files do not say of networks; pictures and recordings to inputs, outputs to names. */
 
+export type { TensorInfo } from '../../tensor.ts';
 export type { Label } from './describe.ts';
 export { combineWindows, describeOutput } from './describe.ts';
 export type { CardFiles, CardRequest, FoundCard } from './find.ts';
@@ -8,5 +9,5 @@ export type { InputCard, Labels, NetworkCard, OutputCard } from './network-card.
 export { networkCardVersion, parseNetworkCard } from './network-card.ts';
 export type { InputPlan, InputSource, PreparedWindow } from './prepare.ts';
 export { planInput, prepareInput } from './prepare.ts';
-export type { Rounding, TensorInfo } from './store.ts';
+export type { Rounding } from './store.ts';
 export { readReal, storeReal } from './store.ts';

@@ -3,7 +3,7 @@
  */
 
 import { VireoError } from '../../errors.ts';
-import type { Quantization, Tensor, TensorData } from '../../tensor.ts';
+import type { Quantization, Tensor, TensorData, TensorInfo } from '../../tensor.ts';
 import type { FrontEnd } from '../audio/front-end.ts';
 import { planFrontEnd } from '../audio/front-ends.ts';
 import type { Recording } from '../audio/recording.ts';
@@ -12,13 +12,13 @@ import { planResampler } from '../audio/resample.ts';
 import type { Picture } from '../image/picture.ts';
 import { toInput } from '../image/to-input.ts';
 import type { InputCard } from './network-card.ts';
-import type { Rounding, TensorInfo } from './store.ts';
+import type { Rounding } from './store.ts';
 import { itemLength, readReal, storeReal } from './store.ts';
 
 export type InputSource =
   | { readonly kind: 'picture'; readonly picture: Picture }
   | { readonly kind: 'recording'; readonly recording: Recording }
-  | { readonly kind: 'tensor'; readonly tensor: Tensor; readonly quantization?: Quantization | undefined };
+  | { readonly kind: 'tensor'; readonly tensor: Tensor; readonly quantization?: Quantization | null };
 
 /** What goes into the network in one run. */
 export interface PreparedWindow {
@@ -44,7 +44,7 @@ export function planInput(input: InputCard, info: TensorInfo): InputPlan {
   function* windows(source: InputSource): Generator<PreparedWindow> {
     if (source.kind === 'tensor') {
       const rounding = input.kind === 'raw' ? 'nearest' : input.rounding;
-      yield { data: fromTensor(source.tensor, source.quantization, info, rounding), startSeconds: 0 };
+      yield { data: fromTensor(source.tensor, source.quantization ?? null, info, rounding), startSeconds: 0 };
     } else if (source.kind === 'picture' && input.kind === 'image') {
       yield { data: toInput(source.picture, input, info), startSeconds: 0 };
     } else if (source.kind === 'recording' && hear !== undefined) {
@@ -111,7 +111,7 @@ function planHearing(
  */
 function fromTensor(
   tensor: Tensor,
-  quantization: Quantization | undefined,
+  quantization: Quantization | null,
   info: TensorInfo,
   rounding: Rounding,
 ): TensorData {
@@ -122,9 +122,9 @@ function fromTensor(
       `tensor: the network takes ${expected} values, got ${tensor.data.length}`,
     );
   }
-  const same = quantization === undefined || alike(quantization, info.quantization);
+  const same = quantization === null || alike(quantization, info.quantization ?? null);
   if (tensor.dtype === info.dtype && same) return tensor.data.slice();
-  if (tensor.dtype !== 'f32' && info.dtype !== 'f32' && (quantization === undefined || !info.quantization)) {
+  if (tensor.dtype !== 'f32' && info.dtype !== 'f32' && (quantization === null || !info.quantization)) {
     throw new VireoError(
       'bad-input',
       `tensor: ${tensor.dtype} values for an ${info.dtype} input; say how they are quantised`,
@@ -134,9 +134,9 @@ function fromTensor(
 }
 
 /** Scales written in decimal differ from the file's f32 in the last digits. */
-function alike(a: Quantization, b: Quantization | undefined): boolean {
+function alike(a: Quantization, b: Quantization | null): boolean {
   return (
-    b !== undefined &&
+    b !== null &&
     a.zeroPoint[0] === b.zeroPoint[0] &&
     Math.abs(a.scale[0] - b.scale[0]) <= 1e-6 * Math.abs(a.scale[0])
   );

@@ -1,15 +1,8 @@
 /** Real numbers into a tensor's own data type and back: the step between a front-end and a network. */
 
 import { VireoError } from '../../errors.ts';
-import type { DType, Quantization, Shape, TensorData } from '../../tensor.ts';
+import type { DType, Quantization, Shape, TensorData, TensorInfo } from '../../tensor.ts';
 import { elementCount, showShape, viewOf } from '../../tensor.ts';
-
-/** What a network says of one of its inputs or outputs. */
-export interface TensorInfo {
-  readonly dtype: DType;
-  readonly shape: Shape;
-  readonly quantization?: Quantization | undefined;
-}
 
 /**
  * How a real number becomes a stored one, with y = real/scale + zeroPoint:
@@ -40,9 +33,9 @@ export function storeReal(
   rounding: Rounding,
   where: string,
 ): TensorData {
-  const { dtype, quantization } = info;
+  const { dtype, quantization = null } = info;
   const data = emptyTensor(info, values.length, where);
-  if (dtype === 'f32' || quantization === undefined || quantization.scale.length === 0) {
+  if (dtype === 'f32' || quantization === null || quantization.scale.length === 0) {
     return dtype === 'f32' || rounding === 'truncate'
       ? fill(data, values, dtype, Math.trunc, where)
       : fill(data, values, dtype, roundHalfAway, where);
@@ -66,10 +59,9 @@ export function storeAsIs(values: ArrayLike<number>, info: TensorInfo, where: st
 }
 
 /** real = scale·(q − zeroPoint); plain numbers pass as they are. */
-export function readReal(data: TensorData, quantization?: Quantization | undefined): Float32Array {
+export function readReal(data: TensorData, quantization: Quantization | null = null): Float32Array {
   const real = new Float32Array(data.length);
-  const quantised =
-    quantization !== undefined && quantization.scale.length > 0 && !(data instanceof Float32Array);
+  const quantised = quantization !== null && quantization.scale.length > 0 && !(data instanceof Float32Array);
   const scale = quantised ? quantization.scale[0] : 1;
   const zeroPoint = quantised ? (quantization.zeroPoint[0] ?? 0) : 0;
   for (let i = 0; i < data.length; i++) real[i] = scale * (Number(data[i]) - zeroPoint);

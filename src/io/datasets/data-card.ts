@@ -43,7 +43,7 @@ export type ItemsCard =
       readonly shape: readonly number[];
       readonly headerBytes: number;
       readonly role: ItemRole;
-      readonly quantization: Quantization | undefined;
+      readonly quantization: Quantization | null;
     }
   | { readonly kind: 'idx'; readonly file: string; readonly role: ItemRole }
   /** WAV and PNG files in an archive or in a folder; only names that match `files`. */
@@ -118,7 +118,7 @@ function itemsCardOf(place: Place): ItemsCard {
         shape,
         headerBytes: isGiven(items.headerBytes) ? wholeOf(items.headerBytes, 0) : 0,
         role,
-        quantization: isGiven(items.quantization) ? quantizationOf(items.quantization) : undefined,
+        quantization: isGiven(items.quantization) ? quantizationOf(items.quantization) : null,
       };
     }
     case 'idx': {

@@ -2,5 +2,3 @@
 
 export type { DataCard, ItemsCard, LabelsCard } from './data-card.ts';
 export { dataCardVersion, parseDataCard } from './data-card.ts';
-export type { DataItem, DataSet } from './node.ts';
-export { openDataSet } from './node.ts';

@@ -1,6 +1,7 @@
 /** The door `vireo-nn/image`: PNG files to pictures, pictures to a network's input. */
 
-export type { Rounding, TensorInfo } from '../cards/store.ts';
+export type { TensorInfo } from '../../tensor.ts';
+export type { Rounding } from '../cards/store.ts';
 export type { Picture } from './picture.ts';
 export type { PictureLimits } from './png.ts';
 export { decodePng, encodePng } from './png.ts';

@@ -8,9 +8,9 @@
  */
 
 import { VireoError } from '../../errors.ts';
-import type { TensorData } from '../../tensor.ts';
+import type { TensorData, TensorInfo } from '../../tensor.ts';
 import { showShape } from '../../tensor.ts';
-import type { Rounding, TensorInfo } from '../cards/store.ts';
+import type { Rounding } from '../cards/store.ts';
 import { itemLength, storeAsIs, storeReal } from '../cards/store.ts';
 import type { Picture } from './picture.ts';
 import { resizeBilinear } from './resize.ts';

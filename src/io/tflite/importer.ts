@@ -20,6 +20,7 @@ export interface ImportOptions {
   readonly name: string;
   readonly limits: Partial<Limits>;
   readonly shapes: Readonly<Record<string, Shape>>;
+  readonly hybrid: 'as-tflite' | 'float';
 }
 
 interface Bound {
@@ -35,12 +36,16 @@ export class SubgraphImporter implements Importer {
   readonly #bound = new Map<number, Bound>();
   readonly #unknown = new Set<number>();
   readonly #dequantized = new Map<number, ValueId>();
+  readonly #hybrid: ImportOptions['hybrid'];
+  readonly #hybridInputs = new Map<string, ValueId>();
   readonly #problems = new Problems();
+  #hybridLayers = 0;
   #widened = 0;
 
   constructor(file: FlatFile, model: Table, subgraph: Table, options: ImportOptions) {
     this.#file = file;
     this.builder = new GraphBuilder(options.name, options.limits);
+    this.#hybrid = options.hybrid;
     this.#codes = readCodes(model.tables(schema.model.operatorCodes));
     const buffers = model.tables(schema.model.buffers);
     this.#tensors = new Tensors(file, subgraph.tables(schema.subgraph.tensors), buffers);
@@ -95,6 +100,18 @@ export class SubgraphImporter implements Importer {
     const id = this.builder.constant(`${name}/f32`, 'f32', shape, numbers);
     this.#dequantized.set(index, id);
     return id;
+  }
+
+  hybridInput(id: ValueId, batchDims: number, symmetric: boolean): ValueId {
+    this.#hybridLayers++;
+    if (this.#hybrid === 'float') return id;
+    const key = `${id} ${batchDims} ${symmetric}`;
+    const known = this.#hybridInputs.get(key);
+    if (known !== undefined) return known;
+    const name = `${this.builder.value(id).name}/int8`;
+    const rounded = this.builder.add({ kind: 'fakeQuantize', batchDims, symmetric }, [id], { name });
+    this.#hybridInputs.set(key, rounded);
+    return rounded;
   }
 
   #bindInputs(inputs: readonly number[], shapes: Readonly<Record<string, Shape>>): void {
@@ -178,6 +195,12 @@ export class SubgraphImporter implements Importer {
     if (this.#dequantized.size > 0)
       this.builder.note(
         `Integer constants under float activations became float32 at import: ${this.#dequantized.size} tensors.`,
+      );
+    if (this.#hybridLayers > 0)
+      this.builder.note(
+        this.#hybrid === 'float'
+          ? `Hybrid layers (float activations, integer weights) keep their input in float32: ${this.#hybridLayers} layers. TensorFlow Lite rounds it to int8.`
+          : `Hybrid layers (float activations, integer weights) round their input to int8 in each inference, as TensorFlow Lite does: ${this.#hybridLayers} layers.`,
       );
     if (this.#widened > 0)
       this.builder.note(`float16 constants became float32 at import: ${this.#widened} tensors.`);

@@ -4,7 +4,8 @@
  *   bytes ─flatbuffer→ checked tables ─tensors→ constants ─operators→ GraphBuilder → Graph
  *
  * Constants are views of `bytes` wherever their alignment allows: keep the bytes unchanged as long as the
- * graph is in use. Left out: control flow and other subgraphs, state kept between inferences, sparse
+ * graph is in use. Integer weights under float activations become float32; what TensorFlow Lite's hybrid
+ * kernels then do to the activations is a `fakeQuantize` before the layer (option `hybrid`). Left out: control flow and other subgraphs, state kept between inferences, sparse
  * weights, int16 activations, custom operators.
  */
 import { VireoError } from '../../errors.ts';
@@ -21,6 +22,13 @@ export interface ReadTfliteOptions {
   readonly limits?: Partial<Limits>;
   /** Shapes of inputs by name, instead of the file's; all other shapes follow from them. */
   readonly shapes?: Readonly<Record<string, Shape>>;
+  /**
+   * Layers with float activations and integer weights ("dynamic range quantisation"). 'as-tflite', the
+   * default, rounds their input to int8 levels in each inference, as TensorFlow Lite's kernels do, and so
+   * gives its results. 'float' leaves activations unrounded: the weights are those of the file, the rest is
+   * float32, a little faster and nearer to the network that was trained.
+   */
+  readonly hybrid?: 'as-tflite' | 'float';
 }
 
 /**
@@ -40,6 +48,7 @@ export function readTflite(bytes: Uint8Array, options: ReadTfliteOptions = {}): 
     name: options.name ?? (subgraph.string(s.name) || 'network'),
     limits: options.limits ?? {},
     shapes: options.shapes ?? {},
+    hybrid: options.hybrid ?? 'as-tflite',
   });
   if (subgraphs.length > 1)
     importer.builder.note(

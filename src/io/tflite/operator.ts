@@ -29,6 +29,8 @@ export interface Importer {
   bind(index: number, id: ValueId, complex: boolean): void;
   /** A constant tensor as real numbers; made once, counted for the notes. */
   dequantized(index: number): ValueId;
+  /** The input of a hybrid layer; made once for all that read it alike, the layers counted for the notes. */
+  hybridInput(id: ValueId, batchDims: number, symmetric: boolean): ValueId;
 }
 
 export class Operator {
@@ -143,6 +145,16 @@ export class Operator {
     if (x.value.dtype === 'f32' && (dtype === 'i8' || dtype === 'u8') && q)
       return this.wrap(this.dequantized(i));
     return this.unsupported(`${fileType(dtype)} weights under ${fileType(x.value.dtype)} activations`);
+  }
+
+  /** Float activations and integer weights, which operand `i` still has in the file. */
+  isHybrid(i: number, x: Operand): boolean {
+    return x.value.dtype === 'f32' && this.operand(i).value.dtype !== 'f32';
+  }
+
+  /** `x` as a hybrid layer reads it: rounded to int8 in slices behind `batchDims` axes, if the caller wants so. */
+  hybridInput(x: Operand, batchDims: number, symmetric: boolean): Operand {
+    return this.wrap(this.#importer.hybridInput(x.id, batchDims, symmetric));
   }
 
   /** Constant operand `i` as real numbers. */

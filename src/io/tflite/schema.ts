@@ -53,7 +53,13 @@ export const pool2d = {
   kernelH: 4,
   activation: 5,
 } as const;
-export const fullyConnected = { union: 8, activation: 0, weightsFormat: 1, keepNumDims: 2 } as const;
+export const fullyConnected = {
+  union: 8,
+  activation: 0,
+  weightsFormat: 1,
+  keepNumDims: 2,
+  asymmetricQuantizeInputs: 3,
+} as const;
 export const softmax = { union: 9, beta: 0 } as const;
 export const concatenation = { union: 10, axis: 0, activation: 1 } as const;
 export const l2Norm = { union: 12, activation: 0 } as const;

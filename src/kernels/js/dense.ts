@@ -1,20 +1,19 @@
 /**
  * y[m,n] = Σₖ x[m,k]·w[n,k] + bias[n]
  *
- * Three rows or more are the pixels of a 1×1 convolution and go there. For fewer, four weight rows are
- * walked side by side where they lie, so nothing is packed.
+ * Three rows or more are the pixels of a 1×1 convolution and go there. For fewer:
  *
- *   dense-f32-1x4-js   sums are f64
- *   dense-i8-1x4-js    x as bytes 0…255, sums are i32; exact as conv2d-i8.ts
+ *   dense-f32-1x4-js   four weight rows side by side where they lie, nothing packed; sums are f64
+ *   dense-i8-1x16-js   weights packed two to a double (pack-i8.ts), 16 outputs at a time; exact as conv2d-i8.ts
  */
 
 import { elementCount } from '../../tensor.ts';
 import type { Clamp, KernelCall, Offer, Operand, Step, View } from '../call.ts';
-import { isQuantizedProduct, multiplyByQuantizedMultiplier, weightZeroPoints } from '../requantize.ts';
+import { isQuantizedProduct } from '../requantize.ts';
 import { offerConv2dF32 } from './conv2d-f32.ts';
 import { offerConv2dI8 } from './conv2d-i8.ts';
-import { reachOf } from './pack-i8.ts';
-import { type ChannelRequantizer, channelRequantizer } from './requantize-f64.ts';
+import { type PackedI8, packI8, reachOf } from './pack-i8.ts';
+import { type ChannelRequantizer, channelRequantizer, requantizeSlow } from './requantize-f64.ts';
 import { bytesOf, flipOf, floatsOf, isEmpty, isFloat, numbersOf } from './views.ts';
 
 export function offerDense(call: KernelCall): Offer | null {
@@ -36,7 +35,7 @@ export function offerDense(call: KernelCall): Offer | null {
     };
   }
   if (!isQuantizedProduct(call)) return null;
-  return offerI8(call, w, rows, depth, outC, op.clamp);
+  return offerI8(call, rows, depth, outC, op.clamp);
 }
 
 /** x (…, K) is K channels of `rows` pixels; w (N, K) is N kernels of 1×1. */
@@ -121,85 +120,95 @@ function bindF32(
   };
 }
 
-function offerI8(
-  call: KernelCall,
-  w: ArrayLike<number>,
-  rows: number,
-  depth: number,
-  outC: number,
-  clamp: Clamp,
-): Offer {
-  const [x] = call.inputs;
-  const zeroPoints = weightZeroPoints(call);
-  const flip = flipOf(x.dtype);
-  // i8 weights stay where they are; a zero point (legacy uint8) makes a centred copy.
-  const centred =
-    w instanceof Int8Array && zeroPoints.every((z) => z === 0) ? null : new Int16Array(w.length);
-  if (centred)
-    for (let n = 0, i = 0; n < outC; n++)
-      for (let k = 0; k < depth; k++, i++) centred[i] = w[i] - zeroPoints[n];
+/** Two blocks of packed channels (pack-i8.ts) side by side: eight double sums in locals. */
+function offerI8(call: KernelCall, rows: number, depth: number, outC: number, clamp: Clamp): Offer {
   const reach = reachOf(call, depth, depth, 1);
-  const init = Int32Array.from(reach.start);
   const requantizer = channelRequantizer(call, reach.ends, clamp);
-  const weights = centred ?? (w as Int8Array);
+  const packed = packI8(call, depth, 0, outC, reach, requantizer.isConstant);
   return {
-    kernel: 'dense-i8-1x4-js',
-    packedBytes: centred?.byteLength ?? 0,
-    bind: ([a], y) =>
-      bindI8(bytesOf(a), a.offset, flip, weights, init, requantizer, bytesOf(y), y.offset, rows, depth, outC),
+    kernel: `dense-i8-1x${8 * packed.lanes}-js`,
+    packedBytes: packed.weights.byteLength,
+    bind: ([x], y) => {
+      const layer: LayerI8 = {
+        packed,
+        requantizer,
+        depth,
+        flip: flipOf(call.inputs[0].dtype),
+        sums: new Float64Array(16),
+      };
+      const input = bytesOf(x);
+      const output = bytesOf(y);
+      return () => {
+        for (let m = 0; m < rows; m++) rowI8(layer, input, x.offset + m * depth, output, y.offset + m * outC);
+      };
+    },
   };
 }
 
-function bindI8(
-  x: Uint8Array,
-  from: number,
-  flip: number,
-  weights: Int8Array | Int16Array,
-  init: Int32Array,
-  requantizer: ChannelRequantizer,
-  y: Uint8Array,
-  to: number,
-  rows: number,
-  depth: number,
-  outC: number,
-): Step {
-  const { scale, half, slow, multipliers, shifts, zeroPoint, lo, hi } = requantizer;
-  const sums = new Int32Array(4);
-  return () => {
-    for (let m = 0; m < rows; m++) {
-      const row = from + m * depth;
-      for (let first = 0; first < outC; first += 4) {
-        const rest = outC - first;
-        const w0 = first * depth;
-        const w1 = rest > 1 ? w0 + depth : w0;
-        const w2 = rest > 2 ? w1 + depth : w0;
-        const w3 = rest > 3 ? w2 + depth : w0;
-        let c0 = 0;
-        let c1 = 0;
-        let c2 = 0;
-        let c3 = 0;
-        for (let k = 0; k < depth; k++) {
-          const a = x[row + k] ^ flip;
-          c0 = (c0 + Math.imul(a, weights[w0 + k])) | 0;
-          c1 = (c1 + Math.imul(a, weights[w1 + k])) | 0;
-          c2 = (c2 + Math.imul(a, weights[w2 + k])) | 0;
-          c3 = (c3 + Math.imul(a, weights[w3 + k])) | 0;
-        }
-        sums[0] = c0;
-        sums[1] = c1;
-        sums[2] = c2;
-        sums[3] = c3;
-        for (let i = 0; i < 4 && i < rest; i++) {
-          const n = first + i;
-          const sum = (sums[i] + init[n]) | 0;
-          let q =
-            slow !== null && slow[n] === 1
-              ? multiplyByQuantizedMultiplier(sum, multipliers[n], shifts[n])
-              : Math.floor(sum * scale[n] + half[2 * n + (sum >>> 31)]);
-          q += zeroPoint;
-          y[to + m * outC + n] = q < lo ? lo : q > hi ? hi : q;
-        }
-      }
+interface LayerI8 {
+  readonly packed: PackedI8;
+  readonly requantizer: ChannelRequantizer;
+  readonly depth: number;
+  readonly flip: number;
+  readonly sums: Float64Array;
+}
+
+function rowI8(layer: LayerI8, x: Uint8Array, from: number, y: Uint8Array, to: number): void {
+  const { packed, requantizer, depth, flip, sums } = layer;
+  const { weights, start, blocks, lanes, outC } = packed;
+  const { scale, half, slow, shiftUp, lo, most } = requantizer;
+  const end = from + depth;
+  for (let block = 0; block < blocks; block += 2) {
+    // An odd block at the end is done twice rather than checked for in the loop.
+    const second = Math.min(block + 1, blocks - 1);
+    let c0 = start[4 * block];
+    let c1 = start[4 * block + 1];
+    let c2 = start[4 * block + 2];
+    let c3 = start[4 * block + 3];
+    let d0 = start[4 * second];
+    let d1 = start[4 * second + 1];
+    let d2 = start[4 * second + 2];
+    let d3 = start[4 * second + 3];
+    let w = 4 * block * depth;
+    const over = 4 * (second - block) * depth;
+    for (let i = from; i < end; i++, w += 4) {
+      const a = x[i] ^ flip;
+      c0 += a * weights[w];
+      c1 += a * weights[w + 1];
+      c2 += a * weights[w + 2];
+      c3 += a * weights[w + 3];
+      d0 += a * weights[w + over];
+      d1 += a * weights[w + over + 1];
+      d2 += a * weights[w + over + 2];
+      d3 += a * weights[w + over + 3];
     }
-  };
+    sums[0] = c0;
+    sums[1] = c1;
+    sums[2] = c2;
+    sums[3] = c3;
+    sums[4] = d0;
+    sums[5] = d1;
+    sums[6] = d2;
+    sums[7] = d3;
+    if (lanes === 2)
+      for (let j = 7; j >= 0; j--) {
+        const high = Math.round(sums[j] * 2 ** -26);
+        sums[2 * j] = sums[j] - high * 2 ** 26;
+        sums[2 * j + 1] = high;
+      }
+    const first = 4 * lanes * block;
+    const count = Math.min(8 * lanes, outC - first);
+    for (let j = 0; j < count; j++) {
+      const n = first + j;
+      const sum = sums[j];
+      let q =
+        slow !== null && slow[n] === 1
+          ? requantizeSlow(sum, requantizer.multipliers[n], requantizer.shifts[n])
+          : Math.floor(sum * scale[n] + half[2 * n + ((sum | 0) >>> 31)]) | 0;
+      q += shiftUp;
+      q &= ~(q >> 31);
+      const past = most - q;
+      y[to + n] = lo + q + (past & (past >> 31));
+    }
+  }
 }

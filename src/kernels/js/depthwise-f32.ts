@@ -26,7 +26,7 @@ export function offerDepthwiseF32(call: KernelCall): Offer | null {
   const init = Float32Array.from(bias);
   const border = wantedBorder(g);
   return {
-    kernel: g.kH === 3 && g.kW === 3 && g.dilationW === 1 ? 'depthwise-f32-3x3-js' : 'depthwise-f32-js',
+    kernel: isSlider(g) ? 'depthwise-f32-3x3-js' : 'depthwise-f32-js',
     strided: true,
     ...(border && { border }),
     scratch: (granted) => (border && !granted ? paddedBytes(g, border, 4) : 0),
@@ -42,6 +42,10 @@ export function offerDepthwiseF32(call: KernelCall): Offer | null {
     },
   };
 }
+
+/** A 3×3 window, its columns next to each other, that moves by one or two of them. */
+const isSlider = (g: WindowGeometry): boolean =>
+  g.kH === 3 && g.kW === 3 && g.strideW <= 2 && g.dilationW === 1;
 
 interface Layer {
   readonly g: WindowGeometry;
@@ -61,7 +65,7 @@ function eachPicture(
 ): (picture?: number) => void {
   const { g } = layer;
   const start = input.offset - g.padTop * input.strides[1] - g.padLeft * input.strides[2];
-  const row = g.kH === 3 && g.kW === 3 && g.dilationW === 1 ? row3x3 : rowAny;
+  const row = !isSlider(g) ? rowAny : g.strideW === 1 ? row3x3 : row3x3Stride2;
   return (picture = 0) => {
     for (let n = 0; n < pictures; n++)
       for (let oy = 0; oy < g.outH; oy++) {
@@ -72,6 +76,10 @@ function eachPicture(
   };
 }
 
+/**
+ * Stride 1 along the row: each column of three cells is read once and serves the three outputs whose windows
+ * hold it. `next` and `afterNext` are the sums begun for the outputs to come.
+ */
 function row3x3(
   layer: Layer,
   x: Float32Array,
@@ -85,58 +93,84 @@ function row3x3(
   const { g, weights, init } = layer;
   const { min, max } = layer.clamp;
   const rectify = min === 0;
-  const step = g.strideW * sW;
   const down = g.dilationH * sH;
   const multiplier = g.outC / g.inC;
   for (let c = 0; c < g.outC; c++) {
-    const w0 = weights[9 * c],
-      w1 = weights[9 * c + 1],
-      w2 = weights[9 * c + 2];
-    const w3 = weights[9 * c + 3],
-      w4 = weights[9 * c + 4],
-      w5 = weights[9 * c + 5];
-    const w6 = weights[9 * c + 6],
-      w7 = weights[9 * c + 7],
-      w8 = weights[9 * c + 8];
+    const w0 = weights[9 * c];
+    const w1 = weights[9 * c + 1];
+    const w2 = weights[9 * c + 2];
+    const w3 = weights[9 * c + 3];
+    const w4 = weights[9 * c + 4];
+    const w5 = weights[9 * c + 5];
+    const w6 = weights[9 * c + 6];
+    const w7 = weights[9 * c + 7];
+    const w8 = weights[9 * c + 8];
     const bias = init[c];
     let i = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
-    let x0 = x[i],
-      x3 = x[i + down],
-      x6 = x[i + 2 * down];
+    let a = x[i];
+    let b = x[i + down];
+    let d = x[i + 2 * down];
+    let next = bias + a * w0 + b * w3 + d * w6;
     i += sW;
-    let x1 = x[i],
-      x4 = x[i + down],
-      x7 = x[i + 2 * down];
+    a = x[i];
+    b = x[i + down];
+    d = x[i + 2 * down];
+    next += a * w1 + b * w4 + d * w7;
+    let afterNext = bias + a * w0 + b * w3 + d * w6;
     i += sW;
-    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW) {
-      const x2 = x[i],
-        x5 = x[i + down],
-        x8 = x[i + 2 * down];
-      const sum =
-        bias + x0 * w0 + x1 * w1 + x2 * w2 + x3 * w3 + x4 * w4 + x5 * w5 + x6 * w6 + x7 * w7 + x8 * w8;
+    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW, i += sW) {
+      a = x[i];
+      b = x[i + down];
+      d = x[i + 2 * down];
+      const sum = next + a * w2 + b * w5 + d * w8;
+      next = afterNext + a * w1 + b * w4 + d * w7;
+      afterNext = bias + a * w0 + b * w3 + d * w6;
       // A branch on the sign is mispredicted: max(v, 0) = (v + |v|)/2, exactly.
       const value = rectify ? (sum + Math.abs(sum)) * 0.5 : sum < min ? min : sum;
       y[o] = value > max ? max : value;
-      if (ox + 1 === g.outW) break;
-      if (step === sW) {
-        x0 = x1;
-        x1 = x2;
-        x3 = x4;
-        x4 = x5;
-        x6 = x7;
-        x7 = x8;
-        i += sW;
-      } else {
-        i += step - 2 * sW;
-        x0 = x[i];
-        x3 = x[i + down];
-        x6 = x[i + 2 * down];
-        i += sW;
-        x1 = x[i];
-        x4 = x[i + down];
-        x7 = x[i + 2 * down];
-        i += sW;
-      }
+    }
+  }
+}
+
+/** Stride 2 along the row: the last column of a window is the first of the next one. */
+function row3x3Stride2(
+  layer: Layer,
+  x: Float32Array,
+  from: number,
+  sH: number,
+  sW: number,
+  y: Float32Array,
+  to: number,
+  outW: number,
+): void {
+  const { g, weights, init } = layer;
+  const { min, max } = layer.clamp;
+  const rectify = min === 0;
+  const down = g.dilationH * sH;
+  const multiplier = g.outC / g.inC;
+  for (let c = 0; c < g.outC; c++) {
+    const w0 = weights[9 * c];
+    const w1 = weights[9 * c + 1];
+    const w2 = weights[9 * c + 2];
+    const w3 = weights[9 * c + 3];
+    const w4 = weights[9 * c + 4];
+    const w5 = weights[9 * c + 5];
+    const w6 = weights[9 * c + 6];
+    const w7 = weights[9 * c + 7];
+    const w8 = weights[9 * c + 8];
+    const bias = init[c];
+    let i = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
+    let begun = bias + x[i] * w0 + x[i + down] * w3 + x[i + 2 * down] * w6;
+    i += sW;
+    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW, i += 2 * sW) {
+      const a = x[i + sW];
+      const b = x[i + down + sW];
+      const d = x[i + 2 * down + sW];
+      begun += x[i] * w1 + x[i + down] * w4 + x[i + 2 * down] * w7;
+      const sum = begun + a * w2 + b * w5 + d * w8;
+      begun = bias + a * w0 + b * w3 + d * w6;
+      const value = rectify ? (sum + Math.abs(sum)) * 0.5 : sum < min ? min : sum;
+      y[o] = value > max ? max : value;
     }
   }
 }

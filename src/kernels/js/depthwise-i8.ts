@@ -2,20 +2,19 @@
  * y[y,x,c] = requantize(Σ_ky,kx x[y·s+ky, x·s+kx, c]·w[ky,kx,c] + init[c])     depthwise-i8-js
  *
  *   x     i8 or u8, NHWC, read as bytes 0…255 (views.ts); its border in place, or copied to scratch
- *   w     i32 [outC, kH·kW]   zero point taken off
+ *   w     f64 [outC, kH·kW]   zero point taken off; sums are f64 and whole
  *   y     i8 or u8, NHWC; output channel c reads input channel ⌊c·inC/outC⌋
  *
- * Order: rows, channels, then along the row, so that a channel's weights and epilogue stay in locals; a 3×3
- * window slides with its nine values in locals.
+ * Order: rows, channels, then along the row, so that a channel's weights and epilogue stay in locals.
  * Exact: equal to reference (requantize-f64.ts).
  */
 import type { KernelCall, Offer, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import { isQuantizedProduct, multiplyByQuantizedMultiplier, weightZeroPoints } from '../requantize.ts';
+import { isQuantizedProduct, weightZeroPoints } from '../requantize.ts';
 import { reachOf } from './pack-i8.ts';
 import { paddedBytes, paddedView, padPicture } from './padded.ts';
 import { hasBorder, wantedBorder } from './pixels.ts';
-import { type ChannelRequantizer, channelRequantizer } from './requantize-f64.ts';
+import { type ChannelRequantizer, channelRequantizer, requantizeSlow } from './requantize-f64.ts';
 import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
 export function offerDepthwiseI8(call: KernelCall): Offer | null {
@@ -28,15 +27,15 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
   const zeroPoints = weightZeroPoints(call);
   const flip = flipOf(inputs[0].dtype);
   const zeroPoint = inputs[0].quantization!.zeroPoint[0];
-  const weights = new Int32Array(g.outC * taps);
+  const weights = new Float64Array(g.outC * taps);
   for (let c = 0; c < g.outC; c++)
     for (let t = 0; t < taps; t++) weights[c * taps + t] = w[t * g.outC + c] - zeroPoints[c];
   const reach = reachOf(call, taps, 1, g.outC);
-  const init = Int32Array.from(reach.start);
+  const init = reach.start;
   const requantizer = channelRequantizer(call, reach.ends, op.clamp);
   const border = wantedBorder(g);
   return {
-    kernel: g.kH === 3 && g.kW === 3 && g.dilationW === 1 ? 'depthwise-i8-3x3-js' : 'depthwise-i8-js',
+    kernel: isSlider(g) ? 'depthwise-i8-3x3-js' : 'depthwise-i8-js',
     strided: true,
     ...(border && { border }),
     scratch: (granted) => (border && !granted ? paddedBytes(g, border, 1) : 0),
@@ -55,10 +54,14 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
   };
 }
 
+/** A 3×3 window, its columns next to each other, that moves by one or two of them. */
+const isSlider = (g: WindowGeometry): boolean =>
+  g.kH === 3 && g.kW === 3 && g.strideW <= 2 && g.dilationW === 1;
+
 interface Layer {
   readonly g: WindowGeometry;
-  readonly weights: Int32Array;
-  readonly init: Int32Array;
+  readonly weights: Float64Array;
+  readonly init: Float64Array;
   readonly requantizer: ChannelRequantizer;
   readonly flip: number;
 }
@@ -74,7 +77,7 @@ function eachPicture(
 ): (picture?: number) => void {
   const { g } = layer;
   const start = input.offset - g.padTop * input.strides[1] - g.padLeft * input.strides[2];
-  const row = g.kH === 3 && g.kW === 3 && g.dilationW === 1 ? row3x3 : rowAny;
+  const row = !isSlider(g) ? rowAny : g.strideW === 1 ? row3x3 : row3x3Stride2;
   return (picture = 0) => {
     for (let n = 0; n < pictures; n++)
       for (let oy = 0; oy < g.outH; oy++) {
@@ -85,6 +88,10 @@ function eachPicture(
   };
 }
 
+/**
+ * Stride 1 along the row: each column of three cells is read once and serves the three outputs whose windows
+ * hold it. `next` and `afterNext` are the sums begun for the outputs to come.
+ */
 function row3x3(
   layer: Layer,
   x: Uint8Array,
@@ -96,75 +103,101 @@ function row3x3(
   outW: number,
 ): void {
   const { g, weights, init, requantizer, flip } = layer;
-  const { scale, half, slow, shiftUp, lo, most } = requantizer;
-  const step = g.strideW * sW;
+  const { scale, half, slow, shiftUp, lo, most, oneSided } = requantizer;
   const down = g.dilationH * sH;
   const multiplier = g.outC / g.inC;
   for (let c = 0; c < g.outC; c++) {
-    const w0 = weights[9 * c],
-      w1 = weights[9 * c + 1],
-      w2 = weights[9 * c + 2];
-    const w3 = weights[9 * c + 3],
-      w4 = weights[9 * c + 4],
-      w5 = weights[9 * c + 5];
-    const w6 = weights[9 * c + 6],
-      w7 = weights[9 * c + 7],
-      w8 = weights[9 * c + 8];
+    if (slow !== null && slow[c] === 1) {
+      channelAny(layer, c, x, from, sH, sW, y, to, outW);
+      continue;
+    }
+    const w0 = weights[9 * c];
+    const w1 = weights[9 * c + 1];
+    const w2 = weights[9 * c + 2];
+    const w3 = weights[9 * c + 3];
+    const w4 = weights[9 * c + 4];
+    const w5 = weights[9 * c + 5];
+    const w6 = weights[9 * c + 6];
+    const w7 = weights[9 * c + 7];
+    const w8 = weights[9 * c + 8];
     const bias = init[c];
     const factor = scale[c];
-    const exact = slow !== null && slow[c] === 1;
+    const up = half[2 * c];
     let i = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
-    let x0 = x[i] ^ flip,
-      x3 = x[i + down] ^ flip,
-      x6 = x[i + 2 * down] ^ flip;
+    let a = x[i] ^ flip;
+    let b = x[i + down] ^ flip;
+    let d = x[i + 2 * down] ^ flip;
+    let next = bias + a * w0 + b * w3 + d * w6;
     i += sW;
-    let x1 = x[i] ^ flip,
-      x4 = x[i + down] ^ flip,
-      x7 = x[i + 2 * down] ^ flip;
+    a = x[i] ^ flip;
+    b = x[i + down] ^ flip;
+    d = x[i + 2 * down] ^ flip;
+    next += a * w1 + b * w4 + d * w7;
+    let afterNext = bias + a * w0 + b * w3 + d * w6;
     i += sW;
-    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW) {
-      const x2 = x[i] ^ flip,
-        x5 = x[i + down] ^ flip,
-        x8 = x[i + 2 * down] ^ flip;
-      const sum =
-        (bias +
-          Math.imul(x0, w0) +
-          Math.imul(x1, w1) +
-          Math.imul(x2, w2) +
-          Math.imul(x3, w3) +
-          Math.imul(x4, w4) +
-          Math.imul(x5, w5) +
-          Math.imul(x6, w6) +
-          Math.imul(x7, w7) +
-          Math.imul(x8, w8)) |
-        0;
-      let q = exact
-        ? multiplyByQuantizedMultiplier(sum, requantizer.multipliers[c], requantizer.shifts[c])
-        : Math.floor(sum * factor + half[2 * c + (sum >>> 31)]) | 0;
+    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW, i += sW) {
+      a = x[i] ^ flip;
+      b = x[i + down] ^ flip;
+      d = x[i + 2 * down] ^ flip;
+      const sum = next + a * w2 + b * w5 + d * w8;
+      next = afterNext + a * w1 + b * w4 + d * w7;
+      afterNext = bias + a * w0 + b * w3 + d * w6;
+      let q = Math.floor(sum * factor + (oneSided ? up : half[2 * c + ((sum | 0) >>> 31)])) | 0;
       q += shiftUp;
       q &= ~(q >> 31);
       const over = most - q;
       y[o] = lo + q + (over & (over >> 31));
-      if (ox + 1 === g.outW) break;
-      if (step === sW) {
-        x0 = x1;
-        x1 = x2;
-        x3 = x4;
-        x4 = x5;
-        x6 = x7;
-        x7 = x8;
-        i += sW;
-      } else {
-        i += step - 2 * sW;
-        x0 = x[i] ^ flip;
-        x3 = x[i + down] ^ flip;
-        x6 = x[i + 2 * down] ^ flip;
-        i += sW;
-        x1 = x[i] ^ flip;
-        x4 = x[i + down] ^ flip;
-        x7 = x[i + 2 * down] ^ flip;
-        i += sW;
-      }
+    }
+  }
+}
+
+/** Stride 2 along the row: the last column of a window is the first of the next one. */
+function row3x3Stride2(
+  layer: Layer,
+  x: Uint8Array,
+  from: number,
+  sH: number,
+  sW: number,
+  y: Uint8Array,
+  to: number,
+  outW: number,
+): void {
+  const { g, weights, init, requantizer, flip } = layer;
+  const { scale, half, slow, shiftUp, lo, most, oneSided } = requantizer;
+  const down = g.dilationH * sH;
+  const multiplier = g.outC / g.inC;
+  for (let c = 0; c < g.outC; c++) {
+    if (slow !== null && slow[c] === 1) {
+      channelAny(layer, c, x, from, sH, sW, y, to, outW);
+      continue;
+    }
+    const w0 = weights[9 * c];
+    const w1 = weights[9 * c + 1];
+    const w2 = weights[9 * c + 2];
+    const w3 = weights[9 * c + 3];
+    const w4 = weights[9 * c + 4];
+    const w5 = weights[9 * c + 5];
+    const w6 = weights[9 * c + 6];
+    const w7 = weights[9 * c + 7];
+    const w8 = weights[9 * c + 8];
+    const bias = init[c];
+    const factor = scale[c];
+    const up = half[2 * c];
+    let i = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
+    let begun = bias + (x[i] ^ flip) * w0 + (x[i + down] ^ flip) * w3 + (x[i + 2 * down] ^ flip) * w6;
+    i += sW;
+    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW, i += 2 * sW) {
+      const a = x[i + sW] ^ flip;
+      const b = x[i + down + sW] ^ flip;
+      const d = x[i + 2 * down + sW] ^ flip;
+      begun += (x[i] ^ flip) * w1 + (x[i + down] ^ flip) * w4 + (x[i + 2 * down] ^ flip) * w7;
+      const sum = begun + a * w2 + b * w5 + d * w8;
+      begun = bias + a * w0 + b * w3 + d * w6;
+      let q = Math.floor(sum * factor + (oneSided ? up : half[2 * c + ((sum | 0) >>> 31)])) | 0;
+      q += shiftUp;
+      q &= ~(q >> 31);
+      const over = most - q;
+      y[o] = lo + q + (over & (over >> 31));
     }
   }
 }
@@ -179,28 +212,39 @@ function rowAny(
   to: number,
   outW: number,
 ): void {
+  for (let c = 0; c < layer.g.outC; c++) channelAny(layer, c, x, from, sH, sW, y, to, outW);
+}
+
+/** One channel of one row, for any window. */
+function channelAny(
+  layer: Layer,
+  c: number,
+  x: Uint8Array,
+  from: number,
+  sH: number,
+  sW: number,
+  y: Uint8Array,
+  to: number,
+  outW: number,
+): void {
   const { g, weights, init, requantizer, flip } = layer;
   const { scale, half, slow, shiftUp, lo, most } = requantizer;
   const { kH, kW } = g;
-  const multiplier = g.outC / g.inC;
-  for (let c = 0; c < g.outC; c++) {
-    const channel = from + (multiplier === 1 ? c : Math.floor(c / multiplier));
-    const exact = slow !== null && slow[c] === 1;
-    for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW) {
-      let sum = init[c];
-      let w = c * kH * kW;
-      for (let ky = 0; ky < kH; ky++) {
-        let i = channel + ox * g.strideW * sW + ky * g.dilationH * sH;
-        for (let kx = 0; kx < kW; kx++, i += g.dilationW * sW)
-          sum = (sum + Math.imul(x[i] ^ flip, weights[w++])) | 0;
-      }
-      let q = exact
-        ? multiplyByQuantizedMultiplier(sum, requantizer.multipliers[c], requantizer.shifts[c])
-        : Math.floor(sum * scale[c] + half[2 * c + (sum >>> 31)]) | 0;
-      q += shiftUp;
-      q &= ~(q >> 31);
-      const over = most - q;
-      y[o] = lo + q + (over & (over >> 31));
+  const channel = from + Math.floor((c * g.inC) / g.outC);
+  const exact = slow !== null && slow[c] === 1;
+  for (let ox = 0, o = to + c; ox < g.outW; ox++, o += outW) {
+    let sum = init[c];
+    let w = c * kH * kW;
+    for (let ky = 0; ky < kH; ky++) {
+      let i = channel + ox * g.strideW * sW + ky * g.dilationH * sH;
+      for (let kx = 0; kx < kW; kx++, i += g.dilationW * sW) sum += (x[i] ^ flip) * weights[w++];
     }
+    let q = exact
+      ? requantizeSlow(sum, requantizer.multipliers[c], requantizer.shifts[c])
+      : Math.floor(sum * scale[c] + half[2 * c + ((sum | 0) >>> 31)]) | 0;
+    q += shiftUp;
+    q &= ~(q >> 31);
+    const over = most - q;
+    y[o] = lo + q + (over & (over >> 31));
   }
 }

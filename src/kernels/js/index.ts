@@ -10,6 +10,7 @@ import { offerDense } from './dense.ts';
 import { offerDepthwiseF32 } from './depthwise-f32.ts';
 import { offerDepthwiseI8 } from './depthwise-i8.ts';
 import { offerElementwise } from './elementwise.ts';
+import { offerFakeQuantize } from './fake-quantize.ts';
 import { offerPool2d } from './pool2d.ts';
 
 export const js: KernelSet = { name: 'js', offer };
@@ -31,6 +32,8 @@ function offer(call: KernelCall): Offer | null {
     case 'clamp':
     case 'convert':
       return offerElementwise(call);
+    case 'fakeQuantize':
+      return offerFakeQuantize(call, op);
     case 'copy':
       return offerCopy(call, op);
     case 'fill':

@@ -18,6 +18,14 @@ import {
   zeroPointOf,
 } from '../requantize.ts';
 
+/** Results stay under this, so that a zero point may be added to them as an int32. */
+const most = 2 ** 31 - 256;
+
+/** The integer form, for slow channels. */
+export function requantizeSlow(sum: number, multiplier: number, shift: number): number {
+  return Math.min(multiplyByQuantizedMultiplier(sum, multiplier, shift), most);
+}
+
 export interface ChannelRequantizer {
   readonly scale: Float64Array; // (outC)  M·2^(shift−31)
   readonly half: Float64Array; // (outC, 2) what is added before the floor, for sums ≥ 0 and < 0
@@ -61,7 +69,7 @@ export function channelRequantizer(call: KernelCall, reach: Float64Array, clamp:
       continue;
     }
     const s = Math.max(0, -shift);
-    slow[c] = largest < 2 ** 31 && s <= 14 ? 0 : 1;
+    slow[c] = largest < most && s <= 14 ? 0 : 1;
     scale[c] = multiplier * 2 ** (shift - 31);
     const nudge = s === 0 ? 0 : 2 ** -(s + 1);
     half[2 * c] = 0.5 + nudge;

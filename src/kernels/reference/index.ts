@@ -15,6 +15,7 @@ import { convert } from './convert.ts';
 import { copy, fill, mirrorPad } from './copy.ts';
 import { dense } from './dense.ts';
 import { depthwiseConv2d } from './depthwise-conv2d.ts';
+import { fakeQuantize } from './fake-quantize.ts';
 import { gather } from './gather.ts';
 import { l2Normalize } from './l2-normalize.ts';
 import { pool2d } from './pool2d.ts';
@@ -62,6 +63,8 @@ function offer(call: KernelCall): Offer | null {
       return convert(call);
     case 'cast':
       return cast(call);
+    case 'fakeQuantize':
+      return fakeQuantize(call, op);
     case 'gather':
       return gather(call, op);
     case 'resize':

@@ -4,10 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { findNetworkCard } from '../../../src/cli/cards.ts';
 import { VireoError } from '../../../src/errors.ts';
 import type { CardFiles } from '../../../src/io/cards/index.ts';
 import { cardPathOf, findCard, parseNetworkCard } from '../../../src/io/cards/index.ts';
-import { findNetworkCard } from '../../../src/io/cards/node.ts';
 import { dataFolder, hasData, itWithData, readData } from '../../data.ts';
 
 const minimal = {

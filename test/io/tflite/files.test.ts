@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VireoError } from '../../../src/errors.ts';
 import type { Graph } from '../../../src/graph/ir.ts';
 import { readTflite } from '../../../src/io/tflite/index.ts';
-import { dataPath, hasData, itWithData, readData } from '../../data.ts';
+import { dataPath, itWithData, readData } from '../../data.ts';
 import { runGraph } from './run.ts';
 
 const inputs = (graph: Graph) => graph.inputs.map((id) => graph.values[id]!);
@@ -84,13 +84,35 @@ describe('TFLite files', () => {
     });
   }
 
-  itWithData('counts the dequantised weights of hybrid networks', ['models/tflite/yamnet.tflite'], () => {
-    const note = (count: number) =>
-      `Integer constants under float activations became float32 at import: ${count} tensors.`;
-    expect(readTflite(readData('models/tflite/yamnet.tflite')).notes).toContain(note(28));
-    const keywords = 'mlperf-tiny/kws/kws_ref_model_float32.tflite';
-    if (hasData(keywords)) expect(readTflite(readData(keywords)).notes).toContain(note(5));
+  const yamnet = 'models/tflite/yamnet.tflite';
+  const keywords = 'mlperf-tiny/kws/kws_ref_model_float32.tflite';
+  itWithData('says what became of hybrid layers', [yamnet, keywords], () => {
+    const notes = (path: string, layers: number, constants: number) => {
+      const { notes, nodes } = readTflite(readData(path));
+      expect(notes).toEqual([
+        `Integer constants under float activations became float32 at import: ${constants} tensors.`,
+        `Hybrid layers (float activations, integer weights) round their input to int8 in each inference, as TensorFlow Lite does: ${layers} layers.`,
+      ]);
+      return nodes.filter((node) => node.op.kind === 'fakeQuantize').length;
+    };
+    expect(notes(yamnet, 17, 28)).toBe(16); // two layers share the windowed sound
+    expect(notes(keywords, 5, 5)).toBe(5);
   });
+
+  const soundGolden = (file: string) => `models/golden/yamnet.tflite.${file}.bin`;
+  itWithData(
+    'reads yamnet, a hybrid network, so that it gives its golden scores and log-mel patch',
+    [yamnet, soundGolden('in0')],
+    () => {
+      const floats = (file: string) => new Float32Array(readData(soundGolden(file)).buffer);
+      const results = runGraph(readTflite(readData(yamnet)), [floats('in0')]);
+      ([2 ** -20, 2 ** -20] as const).forEach((tolerance, i) => {
+        const wanted = floats(`out${i}`);
+        const worst = wanted.reduce((m, v, j) => Math.max(m, Math.abs(v - Number(results[i]![j]))), 0);
+        expect(worst).toBeLessThanOrEqual(tolerance);
+      });
+    },
+  );
 
   const slim = 'models/tflite/version-slim-320_without_postprocessing.tflite';
   itWithData('folds the shape arithmetic of the face detector away', [slim], () => {

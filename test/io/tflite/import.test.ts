@@ -117,23 +117,6 @@ describe('readTflite', () => {
     expect(graph.notes).toEqual(['float16 constants became float32 at import: 1 tensors.']);
   });
 
-  it('counts the integer weights that it dequantised', () => {
-    const weights = constant(i8([1, 1, 1, 1], [4], 0.5));
-    const graph = read({
-      tensors: [f32([1, 1, 1, 1]), weights, f32([1, 1, 1, 1]), f32([1, 1, 1, 1])],
-      operators: [
-        { code: 'CONV_2D', inputs: [0, 1, -1], outputs: [2], options: conv },
-        { code: 'CONV_2D', inputs: [2, 1, -1], outputs: [3], options: conv },
-      ],
-      inputs: [0],
-      outputs: [3],
-    });
-    expect(graph.notes).toEqual([
-      'Integer constants under float activations became float32 at import: 1 tensors.',
-    ]);
-    expect(Array.from(runGraph(graph, [Float32Array.of(3)])[0]!, Number)).toEqual([12]);
-  });
-
   it('takes open extents as the file has them, and others where the caller gives them', () => {
     const x: TensorSpec = { ...f32([1, 2]), signature: [-1, 2], name: 'x' };
     const bytes = writeTflite(oneOperator('ABS', [x], [f32([1, 2])]));

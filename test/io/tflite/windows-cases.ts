@@ -3,10 +3,10 @@ import * as o from '../../../src/io/tflite/schema.ts';
 import type { Case } from './cases.ts';
 import { constant, f32, i8, i32, numbers, type OptionsSpec, u8, withParams } from './write.ts';
 
-const same = 0;
-const valid = 1;
+export const same = 0;
+export const valid = 1;
 
-const conv = (padding: number, stride = 1, activation = 0, dilation = 1): OptionsSpec => ({
+export const conv = (padding: number, stride = 1, activation = 0, dilation = 1): OptionsSpec => ({
   union: o.conv2d.union,
   fields: {
     [o.conv2d.padding]: ['i8', padding],
@@ -17,7 +17,7 @@ const conv = (padding: number, stride = 1, activation = 0, dilation = 1): Option
     [o.conv2d.dilationH]: ['i32', dilation],
   },
 });
-const depthwise = (padding: number, strideH: number, strideW: number, dilationW = 1): OptionsSpec => ({
+export const depthwise = (padding: number, strideH: number, strideW: number, dilationW = 1): OptionsSpec => ({
   union: o.depthwiseConv2d.union,
   fields: {
     [o.depthwiseConv2d.padding]: ['i8', padding],
@@ -26,7 +26,7 @@ const depthwise = (padding: number, strideH: number, strideW: number, dilationW 
     [o.depthwiseConv2d.dilationW]: ['i32', dilationW],
   },
 });
-const transposed = (padding: number, stride: number): OptionsSpec => ({
+export const transposed = (padding: number, stride: number): OptionsSpec => ({
   union: o.transposeConv.union,
   fields: {
     [o.transposeConv.padding]: ['i8', padding],
@@ -34,11 +34,12 @@ const transposed = (padding: number, stride: number): OptionsSpec => ({
     [o.transposeConv.strideH]: ['i32', stride],
   },
 });
-const full = (keepNumDims = 0, activation = 0): OptionsSpec => ({
+export const full = (keepNumDims = 0, activation = 0, asymmetricInputs = 0): OptionsSpec => ({
   union: o.fullyConnected.union,
   fields: {
     [o.fullyConnected.keepNumDims]: ['bool', keepNumDims],
     [o.fullyConnected.activation]: ['i8', activation],
+    [o.fullyConnected.asymmetricQuantizeInputs]: ['bool', asymmetricInputs],
   },
 });
 const pool = (padding: number, stride: number, kernelH: number, kernelW: number): OptionsSpec => ({
@@ -126,16 +127,6 @@ export const windowsCases: readonly Case[] = [
     code: 'CONV_2D',
     in: [u8([1, 1, 1, 2], [130, 126], 1, 128), constant(u8([1, 1, 1, 2], [102, 104], 0.5, 100))],
     out: [u8([1, 1, 1, 1], [6], 0.5, 10)],
-    options: conv(valid),
-  },
-  {
-    label: 'int8 weights under float activations',
-    code: 'CONV_2D',
-    in: [
-      f32([1, 1, 1, 2], [3, 4]),
-      constant(withParams(i8([2, 1, 1, 2], [2, 4, 1, 1]), { scale: [0.5, 2], zeroPoint: [0, 0], axis: 0 })),
-    ],
-    out: [f32([1, 1, 1, 2], [11, 14])],
     options: conv(valid),
   },
   {

@@ -1,7 +1,20 @@
-/** Operators with weights or a window: convolutions, the fully connected layer, pooling. */
+/**
+ * Operators with weights or a window: convolutions, the fully connected layer, pooling.
+ *
+ * Hybrid ones (float activations, integer weights) read their input rounded to int8 with a scale for each
+ * slice, found anew in every inference:
+ *
+ *   CONV_2D             a slice is a picture; symmetric, but asymmetric where the scales of the output
+ *                       channels differ or the convolution is grouped
+ *   DEPTHWISE_CONV_2D   a slice is a picture; asymmetric; int8 weights only
+ *   FULLY_CONNECTED     a slice is a row of K; symmetric, or asymmetric where its options say so
+ *   TRANSPOSE_CONV      has no hybrid kernel
+ *
+ * Source: tensorflow/lite/kernels, conv.cc, depthwise_conv.cc, fully_connected.cc, transpose_conv.cc.
+ */
 import { samePad } from '../../../graph/shapes.ts';
 import { type Clamp, noPad, type Pad, type Pair, type Window } from '../../../kernels/call.ts';
-import { elementCount, showShape } from '../../../tensor.ts';
+import { elementCount, type Shape, showShape } from '../../../tensor.ts';
 import type { Table } from '../flatbuffer.ts';
 import type { Operand, Operator } from '../operator.ts';
 import { conv2d, depthwiseConv2d, fullyConnected, paddings, pool2d, transposeConv } from '../schema.ts';
@@ -14,7 +27,8 @@ export const windows: Readonly<Record<string, (op: Operator) => void>> = {
     const { stride, dilation, pad, clamp } = window(op, options, conv2d, x, w);
     const groups = x.shape[3]! / (w.shape[3] || 1);
     if (!Number.isInteger(groups)) op.fail(`weights ${showShape(w.shape)} of ${x.shape[3]} input channels`);
-    op.compute({ kind: 'conv2d', stride, dilation, pad, groups, clamp }, [x.id, w.id, ...op.bias(2, x)]);
+    const input = op.isHybrid(1, x) ? op.hybridInput(x, 1, groups === 1 && hasOneScale(op.operand(1))) : x;
+    op.compute({ kind: 'conv2d', stride, dilation, pad, groups, clamp }, [input.id, w.id, ...op.bias(2, x)]);
   },
 
   /** The multiplier follows from the shapes; newer files may leave it out. */
@@ -23,7 +37,9 @@ export const windows: Readonly<Record<string, (op: Operator) => void>> = {
     const x = picture(op, 0);
     const w = filters(op, x, 3); // (1, kH, kW, outC)
     const { stride, dilation, pad, clamp } = window(op, options, depthwiseConv2d, x, w);
-    op.compute({ kind: 'depthwiseConv2d', stride, dilation, pad, clamp }, [x.id, w.id, ...op.bias(2, x)]);
+    const rounds = op.isHybrid(1, x) && op.operand(1).value.dtype === 'i8';
+    const input = rounds ? op.hybridInput(x, 1, false) : x;
+    op.compute({ kind: 'depthwiseConv2d', stride, dilation, pad, clamp }, [input.id, w.id, ...op.bias(2, x)]);
   },
 
   /** The output's extents are the file's own; the padding is what the forward convolution would have had. */
@@ -55,12 +71,16 @@ export const windows: Readonly<Record<string, (op: Operator) => void>> = {
     const w = op.weights(1, x, 0); // (N, K)
     const k = w.shape[1];
     if (w.shape.length !== 2 || !k) return op.fail(`weights expect (N, K), got [${w.shape.join(', ')}]`);
-    let input = x;
+    const symmetric = !options.bool(fullyConnected.asymmetricQuantizeInputs);
+    // Rows are rounded before they are reshaped where they are rows already, so that layers can share it.
+    const batchDims = op.isHybrid(1, x) ? batchDimsOf(x.shape, k) : -1;
+    let input = batchDims >= 0 ? op.hybridInput(x, batchDims, symmetric) : x;
     if (!options.bool(fullyConnected.keepNumDims) && !(x.shape.length === 2 && x.shape[1] === k)) {
       const count = elementCount(x.shape);
       if (count % k !== 0) op.fail(`${count} inputs are no whole number of rows of ${k}`);
-      input = op.reshape(x, [count / k, k]);
+      input = op.reshape(input, [count / k, k]);
     }
+    if (batchDims < 0 && op.isHybrid(1, x)) input = op.hybridInput(input, 1, symmetric);
     const clamp = op.clamp(options.i8(fullyConnected.activation));
     op.compute({ kind: 'dense', clamp }, [input.id, w.id, ...op.bias(2, x)]);
   },
@@ -93,6 +113,17 @@ function pool(op: Operator, kind: 'averagePool2d' | 'maxPool2d'): void {
   const arithmetic = { kind, kernel, stride, pad, clamp };
   if (alike) op.compute(arithmetic, [x.id]);
   else op.compute({ kind: 'convert' }, [op.step(arithmetic, [x.id], own)]);
+}
+
+function hasOneScale(w: Operand): boolean {
+  const scale = w.value.quantization?.scale ?? [];
+  return scale.every((s) => s === scale[0]);
+}
+
+/** The axes before the trailing ones that make up rows of `k`, best 1 as in a convolution; −1 where none do. */
+function batchDimsOf(shape: Shape, k: number): number {
+  for (let axes = 1; axes < shape.length; axes++) if (elementCount(shape.slice(axes)) === k) return axes;
+  return shape.length > 0 && elementCount(shape) === k ? 0 : -1;
 }
 
 function picture(op: Operator, i: number): Operand {

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { VireoError } from '../../../src/errors.ts';
-import { encodeWav } from '../../../src/io/audio/index.ts';
-import { prepareInput } from '../../../src/io/cards/index.ts';
-import { findNetworkCard } from '../../../src/io/cards/node.ts';
-import { type DataItem, type DataSet, openDataSet, parseDataCard } from '../../../src/io/datasets/index.ts';
-import { encodePng } from '../../../src/io/image/index.ts';
-import { dataFolder, dataPath, itWithData, readData } from '../../data.ts';
+import { findNetworkCard } from '../../src/cli/cards.ts';
+import { type DataItem, type DataSet, openDataSet } from '../../src/cli/data-set.ts';
+import { VireoError } from '../../src/errors.ts';
+import { encodeWav } from '../../src/io/audio/index.ts';
+import { prepareInput } from '../../src/io/cards/index.ts';
+import { parseDataCard } from '../../src/io/datasets/index.ts';
+import { encodePng } from '../../src/io/image/index.ts';
+import { dataFolder, dataPath, itWithData, readData } from '../data.ts';
 import { entry, tarFile } from './tar-writer.ts';
 
 let folder = '';
@@ -392,7 +393,7 @@ describe('what does not fit together names the file and the numbers', () => {
 });
 
 describe('the public sets', () => {
-  const own = fileURLToPath(new URL('../../../weights/cards/data', import.meta.url));
+  const own = fileURLToPath(new URL('../../weights/cards/data', import.meta.url));
   it.each(readdirSync(own))('%s is well-formed', (name) => {
     expect(parseDataCard(readFileSync(join(own, name), 'utf8'), name).count).toBeGreaterThan(0);
   });

@@ -1,14 +1,14 @@
-/** Cards from the file system. This file uses node:fs, node:crypto and node:url; the others in this room do not. */
+/** Cards from the file system. */
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { VireoError } from '../../errors.ts';
-import type { CardFiles, FoundCard } from './find.ts';
-import { findCard } from './find.ts';
+import { VireoError } from '../errors.ts';
+import type { CardFiles, FoundCard } from '../io/cards/find.ts';
+import { findCard } from '../io/cards/find.ts';
 
 /** Folder of the package's own cards: `networks/` and `data/` are in it. */
-export const builtInCards = fileURLToPath(new URL('../../../weights/cards', import.meta.url));
+export const builtInCards = fileURLToPath(new URL('../../weights/cards', import.meta.url));
 
 export const diskFiles: CardFiles = {
   read(path) {

@@ -1,7 +1,5 @@
 /**
  * Data sets from the file system, read as a stream: at no time more than one block or one file is in memory.
- *
- * This file uses node:fs, node:path, node:stream and node:zlib; the others in this room do not.
  */
 
 import { createReadStream } from 'node:fs';
@@ -9,21 +7,21 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { VireoError } from '../../errors.ts';
-import type { DType, Quantization, Shape, Tensor } from '../../tensor.ts';
-import { byteLength, bytesPerElement, elementCount, viewOf } from '../../tensor.ts';
-import { decodeWav } from '../audio/wav.ts';
-import { readColumn, readLines } from '../cards/csv.ts';
-import type { PathContext } from '../cards/paths.ts';
-import { resolvePath } from '../cards/paths.ts';
-import type { InputSource } from '../cards/prepare.ts';
-import { decodePng } from '../image/png.ts';
-import type { ByteReader } from './byte-reader.ts';
-import { byteReader } from './byte-reader.ts';
-import type { ColumnCard, DataCard, ItemRole, ItemsCard, LabelsCard } from './data-card.ts';
-import { parseDataCard } from './data-card.ts';
-import { fromBigEndian, readIdxHeader } from './idx.ts';
-import { readTar } from './tar.ts';
+import { VireoError } from '../errors.ts';
+import { decodeWav } from '../io/audio/wav.ts';
+import { readColumn, readLines } from '../io/cards/csv.ts';
+import type { PathContext } from '../io/cards/paths.ts';
+import { resolvePath } from '../io/cards/paths.ts';
+import type { InputSource } from '../io/cards/prepare.ts';
+import type { ByteReader } from '../io/datasets/byte-reader.ts';
+import { byteReader } from '../io/datasets/byte-reader.ts';
+import type { ColumnCard, DataCard, ItemRole, ItemsCard, LabelsCard } from '../io/datasets/data-card.ts';
+import { parseDataCard } from '../io/datasets/data-card.ts';
+import { fromBigEndian, readIdxHeader } from '../io/datasets/idx.ts';
+import { readTar } from '../io/datasets/tar.ts';
+import { decodePng } from '../io/image/png.ts';
+import type { DType, Quantization, Shape, Tensor } from '../tensor.ts';
+import { byteLength, bytesPerElement, elementCount, viewOf } from '../tensor.ts';
 
 export interface DataItem {
   /** Position in the files, whatever the card selects. */
@@ -188,7 +186,7 @@ async function openIdx(role: ItemRole, path: string): Promise<Source> {
         for (let index = 0; index < count; index++) {
           const bytes = await reader.read(byteLength(dtype, shape), `item ${index} of ${count}`);
           fromBigEndian(bytes, dtype);
-          yield { index, name: String(index), load: () => sourceOf(bytes, dtype, shape, role, undefined) };
+          yield { index, name: String(index), load: () => sourceOf(bytes, dtype, shape, role, null) };
         }
         if (!(await reader.atEnd())) {
           throw new VireoError('bad-file', `${path}: goes on after the ${count} items of its header`);
@@ -271,7 +269,7 @@ function sourceOf(
   dtype: DType,
   shape: Shape,
   role: ItemRole,
-  quantization: Quantization | undefined,
+  quantization: Quantization | null,
 ): InputSource {
   if (role === 'tensor') {
     const data = viewOf(dtype, bytes.buffer, 0, elementCount(shape));

@@ -1,0 +1,99 @@
+/** `vireo inspect`: what a network is, before it runs. */
+import { graphMacs } from '../../graph/cost/macs.ts';
+import type { Graph } from '../../graph/ir.ts';
+import { parameterCount, print } from '../../graph/print.ts';
+import { compile, type NamedTensor, type Session } from '../../graph/run/session.ts';
+import { showShape } from '../../tensor.ts';
+import { readNetwork } from '../files.ts';
+import { drawPlan } from '../memory-map.ts';
+import { type Command, jsonOption, operandsOf } from '../options.ts';
+import { showBytes, showCount, table } from '../terminal.ts';
+
+export const inspect: Command = {
+  name: 'inspect',
+  operands: 'MODEL',
+  about: 'Shows inputs, outputs, operators, parameters, multiply-accumulates and memory.',
+  options: [
+    { name: 'memory', about: 'draw the memory plan: which bytes of the arena each step needs' },
+    { name: 'kernels', about: 'list the steps with the kernel that computes each' },
+    { name: 'graph', about: 'print the graph as it was read' },
+    jsonOption,
+  ],
+  example: 'vireo inspect net.tflite --memory',
+  run: (given) => {
+    const [path] = operandsOf(inspect, given, 1, 1);
+    const { graph } = readNetwork(path);
+    const session = compile(graph);
+    if (given.flag('json')) console.log(JSON.stringify(summary(graph, session), null, 2));
+    else {
+      console.log(describe(path, graph, session));
+      if (given.flag('graph')) console.log(`\n${print(graph)}`);
+      if (given.flag('kernels')) console.log(`\n${listKernels(session)}`);
+      if (given.flag('memory')) console.log(`\n${drawPlan(session.plan)}`);
+    }
+    return 0;
+  },
+};
+
+/** How often each operator occurs, in the order of first use. */
+export function countOperators(graph: Graph): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { op } of graph.nodes) counts[op.kind] = (counts[op.kind] ?? 0) + 1;
+  return counts;
+}
+
+function summary(graph: Graph, session: Session) {
+  const { weights, arena, lowerBound, packed } = session.memory;
+  return {
+    inputs: session.inputs,
+    outputs: session.outputs,
+    operators: countOperators(graph),
+    parameters: parameterCount(graph),
+    macs: graphMacs(graph),
+    memory: { weights, arena, lowerBound, packed },
+    notes: graph.notes,
+  };
+}
+
+function describe(path: string, graph: Graph, session: Session): string {
+  const { weights, packed, arena, lowerBound } = session.memory;
+  const operators = Object.entries(countOperators(graph))
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ');
+  return [
+    `${path}: ${graph.name}`,
+    table([
+      ...session.inputs.map((info) => ['  input', showTensor(info)]),
+      ...session.outputs.map((info) => ['  output', showTensor(info)]),
+      ['  operators', operators],
+      ['  parameters', showCount(parameterCount(graph))],
+      ['  MACs', showCount(graphMacs(graph))],
+      [
+        '  weights',
+        `${showBytes(weights)}${packed ? `, and ${showBytes(packed)} packed for the kernels` : ''}`,
+      ],
+      ['  arena', `${showBytes(arena)} (lower bound ${showBytes(lowerBound)})`],
+      ...graph.notes.map((note) => ['  note', note]),
+    ]),
+  ].join('\n');
+}
+
+export function showTensor({ name, dtype, shape, quantization: q }: NamedTensor): string {
+  const stored = q ? `  real = ${q.scale[0]}·(q − ${q.zeroPoint[0]})` : '';
+  return `${JSON.stringify(name)} ${dtype}${showShape(shape)}${stored}`;
+}
+
+function listKernels(session: Session): string {
+  const { values, nodes } = session.graph;
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const rows = session.steps.map(({ node, kernel }, i) => {
+    const output = byName.get(node)?.output;
+    return [
+      `  ${i}`,
+      kernel,
+      output === undefined ? '' : `${values[output].dtype}${showShape(values[output].shape)}`,
+      node,
+    ];
+  });
+  return table([['step', 'kernel', 'output', 'node'], ...rows]);
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/**
+ * The command `vireo`. Exit codes: 0 done, 1 failed, 2 wrong usage or unsupported network, 3 a threshold was missed.
+ */
+import { readFileSync } from 'node:fs';
+import { VireoError } from '../errors.ts';
+import { check } from './commands/check.ts';
+import { demo } from './commands/demo.ts';
+import { evaluate } from './commands/eval.ts';
+import { inspect } from './commands/inspect.ts';
+import { run } from './commands/run.ts';
+import { type Command, help, parse } from './options.ts';
+import { table } from './terminal.ts';
+
+const commands: readonly Command[] = [inspect, check, run, evaluate, demo];
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === '--version') {
+    const manifest: { version: string } = JSON.parse(
+      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    );
+    console.log(manifest.version);
+    return 0;
+  }
+  const command = commands.find((c) => c.name === name);
+  if (!command) {
+    const wanted = name === undefined || name === '--help' || name === 'help';
+    const list = table(commands.map((c) => [`  vireo ${c.name} ${c.operands}`, c.about]));
+    (wanted ? console.log : console.error)(
+      `${wanted ? '' : `vireo: no command ${JSON.stringify(name)}\n\n`}${list}\n\nvireo COMMAND --help says more.`,
+    );
+    return wanted ? 0 : 2;
+  }
+  if (rest.includes('--help')) {
+    console.log(help(command));
+    return 0;
+  }
+  return command.run(parse(command, rest));
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof VireoError)) throw error;
+  console.error(`vireo: ${error.message}`);
+  process.exitCode = error.code === 'usage' || error.code === 'unsupported' ? 2 : 1;
+}

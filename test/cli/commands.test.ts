@@ -1,0 +1,214 @@
+/** The command line: answers, `--json`, exit codes, and files that are whole or not there. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { wilson } from '../../src/cli/commands/eval.ts';
+import { dataPath, itWithData } from '../data.ts';
+import { vireo } from './command.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vireo-cli-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const kws = 'mlperf-tiny/kws/kws_ref_model.tflite';
+const kwsInputs = 'mlperf-tiny/kws/kws01-inputs-700.bin';
+const resnet = 'mlperf-tiny/ic/pretrainedResnet_quant.tflite';
+const vww = 'mlperf-tiny/vww/vww_96_int8.tflite';
+const grace = 'models/images/grace_hopper.png';
+const preprocessor = 'models/tflite/audio_preprocessor_int8.tflite';
+
+describe('usage', () => {
+  it('lists the commands', () => {
+    const { status, stdout } = vireo('--help');
+    expect(status).toBe(0);
+    for (const name of ['inspect', 'check', 'run', 'eval', 'demo']) expect(stdout).toContain(`vireo ${name}`);
+  });
+  it.each(['inspect', 'check', 'run', 'eval', 'demo'])('%s --help has an example', (name) => {
+    const { status, stdout } = vireo(name, '--help');
+    expect(status).toBe(0);
+    expect(stdout).toContain('Example: vireo');
+  });
+  it.each([
+    ['an unknown command', ['fly']],
+    ['an unknown option', ['run', '--fly']],
+    ['no model', ['inspect']],
+    ['neither pictures nor --raw', ['run', 'net.tflite']],
+    ['eval without a data card', ['eval', 'net.tflite']],
+  ])('%s is wrong usage: exit code 2, nothing on standard output', (_, args) => {
+    const { status, stdout, stderr } = vireo(...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).not.toBe('');
+  });
+  it('a missing file fails with its name: exit code 1', () => {
+    const { status, stderr } = vireo('inspect', 'no-such-net.tflite');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/no-such-net\.tflite.*ENOENT/u);
+    expect(stderr).not.toMatch(/\n\s+at /u);
+  });
+  it('a file that is no network fails by its first bytes', () => {
+    const path = join(folder, 'text.tflite');
+    writeFileSync(path, 'this is not a network');
+    expect(vireo('inspect', path).stderr).toContain('expected a TFLite file');
+  });
+});
+
+describe('inspect', () => {
+  itWithData('prints the promised fields as JSON', [resnet], () => {
+    const { status, stdout } = vireo('inspect', dataPath(resnet), '--json');
+    const summary = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(summary.inputs[0]).toMatchObject({ name: 'input_1_int8', dtype: 'i8', shape: [1, 32, 32, 3] });
+    expect(summary.outputs[0]).toMatchObject({ dtype: 'i8', shape: [1, 10] });
+    expect(summary.operators).toEqual({
+      conv2d: 9,
+      binary: 3,
+      averagePool2d: 1,
+      reshape: 1,
+      dense: 1,
+      softmax: 1,
+    });
+    expect(summary.macs).toBe(12_501_632);
+    expect(summary.parameters).toBeGreaterThan(77_000);
+    for (const key of ['weights', 'arena', 'lowerBound']) expect(summary.memory[key]).toBeGreaterThan(0);
+    expect(summary.memory.arena).toBeLessThanOrEqual(1.05 * summary.memory.lowerBound);
+  });
+  itWithData('draws the memory plan and lists the kernels', [resnet], () => {
+    const { stdout } = vireo('inspect', dataPath(resnet), '--memory', '--kernels', '--graph');
+    expect(stdout).toContain('Memory plan:');
+    expect(stdout).toContain('conv2d-i8-3x8-js');
+    expect(stdout).toContain('= conv2d(');
+  });
+});
+
+describe('check', () => {
+  itWithData('a network that runs: exit code 0', [resnet], () => {
+    expect(vireo('check', dataPath(resnet))).toMatchObject({ status: 0 });
+  });
+  itWithData('a network that does not: exit code 2, everything it lacks by name', [preprocessor], () => {
+    const { status, stderr } = vireo('check', dataPath(preprocessor));
+    expect(status).toBe(2);
+    for (const name of ['SignalWindow', 'SignalRfft', 'SignalFilterBankLog', 'SignalPCAN'])
+      expect(stderr).toContain(`CUSTOM:${name}`);
+  });
+  itWithData('says so in JSON too', [preprocessor], () => {
+    const { status, stdout } = vireo('check', dataPath(preprocessor), '--json');
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ supported: false, code: 'unsupported' });
+  });
+});
+
+describe('run', () => {
+  itWithData('a picture needs no flags', [vww, grace], () => {
+    const { status, stdout } = vireo('run', dataPath(vww), dataPath(grace), '--json');
+    const [answer] = JSON.parse(stdout).answers;
+    expect(status).toBe(0);
+    expect(answer.outputs[0].top[0]).toMatchObject({ index: 1, label: 'person' });
+  });
+  itWithData('a recording needs no flags', [kws, 'models/audio/yes_1000ms.wav'], () => {
+    const { stdout } = vireo('run', dataPath(kws), dataPath('models/audio/yes_1000ms.wav'), '--json');
+    expect(JSON.parse(stdout).answers[0].outputs[0].top[0].label).toBe('yes');
+  });
+  itWithData(
+    'raw tensors give the same bytes with both kernel sets, as many as the file holds',
+    [kws, kwsInputs],
+    () => {
+      const five = join(folder, 'five.bin');
+      writeFileSync(five, readFileSync(dataPath(kwsInputs)).subarray(0, 5 * 490));
+      const outputs = ['reference', 'js'].map((kernels) => {
+        const out = join(folder, `${kernels}.bin`);
+        expect(vireo('run', dataPath(kws), '--raw', five, '--out', out, '--kernels', kernels)).toMatchObject({
+          status: 0,
+        });
+        return readFileSync(out);
+      });
+      expect(outputs[0]).toHaveLength(5 * 12);
+      expect(outputs[1]).toEqual(outputs[0]);
+    },
+  );
+  itWithData('an input may be named', [kws, kwsInputs], () => {
+    const one = join(folder, 'one.bin');
+    writeFileSync(one, readFileSync(dataPath(kwsInputs)).subarray(0, 490));
+    expect(vireo('run', dataPath(kws), '--raw', `input_1=${one}`)).toMatchObject({ status: 0 });
+  });
+  itWithData('a raw file of the wrong length says which length, and leaves no output', [kws], () => {
+    const own = join(folder, 'wrong');
+    mkdirSync(own);
+    writeFileSync(join(own, 'short.bin'), new Uint8Array(491));
+    const { status, stderr } = vireo(
+      'run',
+      dataPath(kws),
+      '--raw',
+      join(own, 'short.bin'),
+      '--out',
+      join(own, 'out.bin'),
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/491 bytes are no whole number of "input_1" tensors of 490 bytes/u);
+    expect(readdirSync(own)).toEqual(['short.bin']);
+  });
+  itWithData('an output that cannot be written leaves nothing behind', [kws, kwsInputs], () => {
+    const target = join(folder, 'is-a-folder');
+    mkdirSync(join(target, 'inside'), { recursive: true });
+    const { status, stderr } = vireo('run', dataPath(kws), '--raw', dataPath(kwsInputs), '--out', target);
+    expect(status).toBe(1);
+    expect(stderr).toContain('is-a-folder');
+    expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+  itWithData('a picture into a sound network is refused', [kws, grace], () => {
+    const { status, stderr } = vireo('run', dataPath(kws), dataPath(grace));
+    expect(status).toBe(1);
+    expect(stderr).toContain('the network takes a recording, got a picture');
+  });
+});
+
+describe('eval', () => {
+  itWithData('prints the promised fields as JSON', [kws, kwsInputs], () => {
+    const { status, stdout } = vireo(
+      'eval',
+      dataPath(kws),
+      '--data',
+      'weights/cards/data/kws01-700.json',
+      '--limit',
+      '100',
+      '--json',
+    );
+    const result = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(result).toMatchObject({ count: 100, kernels: 'js' });
+    expect(result.top1).toBe(result.correct / 100);
+    expect(result.correct).toBeGreaterThan(80);
+  });
+});
+
+describe('wilson', () => {
+  it('is the published interval: 81 of 263 gives 25.53 % to 36.62 %', () => {
+    const [low, high] = wilson(81, 263);
+    expect(low).toBeCloseTo(0.2553, 4);
+    expect(high).toBeCloseTo(0.3662, 4);
+  });
+  it('stays within 0 and 1 at the ends', () => {
+    expect(wilson(0, 10)[0]).toBeCloseTo(0, 12);
+    expect(wilson(10, 10)[1]).toBeCloseTo(1, 12);
+  });
+});
+
+describe('demo', () => {
+  itWithData(
+    'runs an image network and a sound network',
+    [
+      'models/tflite/mobilenet_v2_1.0_224_quant.tflite',
+      kws,
+      'models/images/cat.png',
+      'models/audio/yes_1000ms.wav',
+    ],
+    () => {
+      const { status, stdout } = vireo('demo');
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/cat\.png\s+[\d.]+ ms\s+Egyptian cat/u);
+      expect(stdout).toMatch(/yes_1000ms\.wav\s+[\d.]+ ms\s+yes/u);
+    },
+  );
+});
