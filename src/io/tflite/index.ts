@@ -5,8 +5,10 @@
  *
  * Constants are views of `bytes` wherever their alignment allows: keep the bytes unchanged as long as the
  * graph is in use. Integer weights under float activations become float32; what TensorFlow Lite's hybrid
- * kernels then do to the activations is a `fakeQuantize` before the layer (option `hybrid`). Left out: control flow and other subgraphs, state kept between inferences, sparse
- * weights, int16 activations, custom operators.
+ * kernels then do to the activations is a `fakeQuantize` before the layer (option `hybrid`).
+ *
+ * Left out: control flow and other subgraphs, state kept between inferences, sparse weights, int16
+ * activations, custom operators.
  */
 import { VireoError } from '../../errors.ts';
 import type { Graph } from '../../graph/ir.ts';
@@ -25,8 +27,8 @@ export interface ReadTfliteOptions {
   /**
    * Layers with float activations and integer weights ("dynamic range quantisation"). 'as-tflite', the
    * default, rounds their input to int8 levels in each inference, as TensorFlow Lite's kernels do, and so
-   * gives its results. 'float' leaves activations unrounded: the weights are those of the file, the rest is
-   * float32, a little faster and nearer to the network that was trained.
+   * gives its results. 'float' leaves activations unrounded: the weights are those of the file, all else is
+   * float32. It saves the rounding's time, and its answers may be others than TensorFlow Lite's.
    */
   readonly hybrid?: 'as-tflite' | 'float';
 }
