@@ -7,7 +7,15 @@
 import type { Arithmetic, KernelCall, KernelSet, Operand, Pad, View } from '../../src/kernels/call.ts';
 import { noPad } from '../../src/kernels/call.ts';
 import type { DType, Quantization, Shape, TensorData } from '../../src/tensor.ts';
-import { byteLength, bytesPerElement, denseStrides, elementCount, viewOf } from '../../src/tensor.ts';
+import {
+  byteLength,
+  bytesPerElement,
+  denseStrides,
+  elementCount,
+  isBig,
+  sameShape,
+  viewOf,
+} from '../../src/tensor.ts';
 
 export interface Input {
   readonly dtype: DType;
@@ -37,7 +45,9 @@ export type Layout =
   | 'dense'
   | 'strided' // rows and pixels of rank-4 activations further apart than they need be
   | 'border' // as strided, and the border that the offer asks for around input 0
-  | 'overwriting'; // the output in the place of the first input that the offer lets it take
+  | 'wider border' // a cell more than that on every side
+  | 'overwriting' // the output in the place of the first input that the offer lets it take
+  | 'overwriting the last'; // or of the last such input
 
 const guard = 8; // cells on either side
 
@@ -56,16 +66,17 @@ export function operandsOf(call: TestCall): KernelCall {
 export function runCall(set: KernelSet, call: TestCall, layout: Layout = 'dense'): TensorData {
   const offer = set.offer(operandsOf(call));
   if (offer === null) throw new Error(`${set.name} does not offer ${call.arithmetic.kind}`);
-  const border = layout === 'border' ? offer.border : undefined;
-  const spread = offer.strided === true && (layout === 'strided' || layout === 'border');
+  const border = layout === 'border' || layout === 'wider border' ? offer.border : undefined;
+  const spread = offer.strided === true && (layout === 'strided' || border !== undefined);
   const inputs = call.inputs.map((input, i) => {
-    const around = i === 0 && border !== undefined ? border : noPad;
+    const around =
+      i !== 0 || border === undefined ? noPad : layout === 'wider border' ? widened(border) : border;
     const placed = place(input.dtype, input.shape, spread && !input.constant, around);
     fillBorder(placed.view, input, around);
     write(placed.view, input.shape, input.data);
     return placed;
   });
-  const taken = layout === 'overwriting' ? offer.overwrites?.[0] : undefined;
+  const taken = takenInput(call, offer.overwrites ?? [], layout);
   const output =
     taken === undefined ? place(call.output.dtype, call.output.shape, spread, noPad) : inputs[taken];
   if (call.output.before !== undefined) write(output.view, call.output.shape, call.output.before);
@@ -93,6 +104,17 @@ export function runCall(set: KernelSet, call: TestCall, layout: Layout = 'dense'
     }
   });
   return first;
+}
+
+/** As a plan would, only where both have the same shape. */
+function takenInput(call: TestCall, overwrites: readonly number[], layout: Layout): number | undefined {
+  const fit = overwrites.filter((i) => sameShape(call.inputs[i].shape, call.output.shape));
+  if (layout === 'overwriting') return fit[0];
+  return layout === 'overwriting the last' ? fit[fit.length - 1] : undefined;
+}
+
+function widened({ top, left, bottom, right }: Pad): Pad {
+  return { top: top + 1, left: left + 1, bottom: bottom + 1, right: right + 1 };
 }
 
 interface Placed {
@@ -134,7 +156,7 @@ function mark(i: number): number {
 
 /** The cells around each picture hold the zero point. */
 function fillBorder(view: View, input: Input, border: Pad): void {
-  if (border === noPad || input.shape.length !== 4 || view.data instanceof BigInt64Array) return;
+  if (border === noPad || input.shape.length !== 4 || isBig(view.data)) return;
   const [n, h, w, c] = input.shape;
   const zero = input.quantization?.zeroPoint[0] ?? 0;
   for (let b = 0; b < n; b++) {
@@ -148,24 +170,25 @@ function fillBorder(view: View, input: Input, border: Pad): void {
 }
 
 function cellAt(view: View, coordinates: readonly number[]): number {
-  return coordinates.reduce((at, coordinate, axis) => at + coordinate * view.strides[axis], view.offset);
+  let at = view.offset;
+  for (let axis = 0; axis < coordinates.length; axis++) at += coordinates[axis] * view.strides[axis];
+  return at;
 }
 
 function forEachCell(shape: Shape, visit: (i: number, coordinates: readonly number[]) => void): void {
   const count = elementCount(shape);
-  const dense = denseStrides(shape);
+  const coordinates = new Array<number>(shape.length).fill(0);
   for (let i = 0; i < count; i++) {
-    visit(
-      i,
-      shape.map((extent, axis) => Math.floor(i / dense[axis]) % extent),
-    );
+    visit(i, coordinates);
+    for (let axis = shape.length - 1; axis >= 0 && ++coordinates[axis] === shape[axis]; axis--)
+      coordinates[axis] = 0;
   }
 }
 
 function write(view: View, shape: Shape, data: TensorData): void {
   forEachCell(shape, (i, coordinates) => {
     const at = cellAt(view, coordinates);
-    if (view.data instanceof BigInt64Array) view.data[at] = BigInt(data[i]);
+    if (isBig(view.data)) view.data[at] = BigInt(data[i]);
     else view.data[at] = Number(data[i]);
   });
 }
@@ -174,7 +197,7 @@ function read(view: View, shape: Shape, dtype: DType): TensorData {
   const result = viewOf(dtype, new ArrayBuffer(byteLength(dtype, shape)), 0, elementCount(shape));
   forEachCell(shape, (i, coordinates) => {
     const value = view.data[cellAt(view, coordinates)];
-    if (result instanceof BigInt64Array) result[i] = BigInt(value);
+    if (isBig(result)) result[i] = BigInt(value);
     else result[i] = Number(value);
   });
   return result;
@@ -214,7 +237,7 @@ export function dataOf(dtype: DType, shape: Shape, values: Iterable<number>): Te
   const data = viewOf(dtype, new ArrayBuffer(byteLength(dtype, shape)), 0, elementCount(shape));
   let i = 0;
   for (const value of values) {
-    if (data instanceof BigInt64Array) data[i++] = BigInt(value);
+    if (isBig(data)) data[i++] = BigInt(value);
     else data[i++] = value;
   }
   if (i !== data.length) throw new Error(`shape [${shape}] takes ${data.length} values, got ${i}`);

@@ -1,0 +1,84 @@
+/** Which rooms of the house import which, and that the core is ECMAScript alone. */
+import { describe, expect, it } from 'vitest';
+import { foreignNames, importsOf, reachedFrom, source, sourceFiles } from './imports.ts';
+
+/** Each folder may import itself and what stands behind it. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  'tensor.ts': [],
+  'errors.ts': [],
+  kernels: ['tensor.ts', 'errors.ts'],
+  graph: ['kernels', 'tensor.ts', 'errors.ts'],
+  'index.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  quant: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  io: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  cli: ['io', 'quant', 'index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+};
+
+const roomOf = (path: string): string => path.split('/')[1];
+
+describe('imports', () => {
+  it('are found however they are written', () => {
+    const code = [
+      "import a from './a.ts';",
+      "import type { B,\n  C } from './sub/b.ts';",
+      "export * from '../c.ts';",
+      "export type { D } from 'package';",
+      "import 'node:fs';",
+      "const e = await import('./e.ts');",
+    ].join('\n');
+    expect(importsOf('src/graph/x.ts', code)).toEqual([
+      'src/graph/a.ts',
+      'src/graph/sub/b.ts',
+      'src/c.ts',
+      'package',
+      'node:fs',
+      'src/graph/e.ts',
+    ]);
+  });
+
+  it.each(sourceFiles())('%s imports in one direction', (path) => {
+    const room = roomOf(path);
+    expect(Object.keys(allowed)).toContain(room);
+    const rooms = importsOf(path)
+      .filter((name) => name.startsWith('src/'))
+      .map(roomOf)
+      .filter((other) => other !== room);
+    expect(rooms.filter((other) => !allowed[room].includes(other))).toEqual([]);
+  });
+
+  it('only io and cli use packages or Node', () => {
+    for (const path of sourceFiles()) {
+      const packages = importsOf(path).filter((name) => !name.startsWith('src/'));
+      if (packages.length > 0) expect(['io', 'cli'], path).toContain(roomOf(path));
+    }
+  });
+});
+
+describe('the core', () => {
+  const { files, packages } = reachedFrom('src/index.ts');
+
+  it('reaches the graph and both kernel sets, and no package', () => {
+    expect(files).toContain('src/graph/run/session.ts');
+    expect(files).toContain('src/kernels/js/conv2d-i8.ts');
+    expect(files).toContain('src/kernels/reference/conv2d.ts');
+    expect(packages).toEqual([]);
+  });
+
+  it.each([
+    ['const t = Date.now();', ['Date']],
+    ['console.log(1)', ['console']],
+    ['new Function("return 1")', ['Function']],
+    ['`$' + '{eval("1")}`', ['eval']],
+    ['const x = performance . now()', ['performance']],
+    ['// Date, console\n/* eval */ "process" + `fetch`', []],
+    ['int8Function(call); op.performance; const f = { console: 1 }', []],
+    ['const u = import.meta.url', ['import()']],
+    ["await import('x')", ['import()']],
+  ])('foreign names are found: %s', (code, names) => {
+    expect(foreignNames(code)).toEqual(names);
+  });
+
+  it.each(files)('%s names nothing but ECMAScript', (path) => {
+    expect(foreignNames(source(path))).toEqual([]);
+  });
+});

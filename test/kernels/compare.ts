@@ -1,0 +1,76 @@
+/** One call under a kernel set and under reference, in every layout that the set's offer allows. */
+import { expect } from 'vitest';
+import type { KernelSet } from '../../src/kernels/call.ts';
+import { reference } from '../../src/kernels/reference/index.ts';
+import { elementCount, type NumberData } from '../../src/tensor.ts';
+import { type Input, type Layout, operandsOf, runCall, type TestCall } from './run-call.ts';
+
+export const layouts: readonly Layout[] = [
+  'dense',
+  'strided',
+  'border',
+  'wider border',
+  'overwriting',
+  'overwriting the last',
+];
+
+/** Integers, and whatever is only moved: the same to the bit, but for the sign of a zero. */
+export function expectSame(set: KernelSet, call: TestCall, where = '', tried = layouts): void {
+  const expected = runCall(reference, call);
+  for (const layout of tried) {
+    const actual = runCall(set, call, layout);
+    for (let i = 0; i < expected.length; i++)
+      if (actual[i] !== expected[i] && !Object.is(actual[i], expected[i]))
+        expect.fail(`${where} ${layout}: element ${i} is ${actual[i]}, by reference ${expected[i]}`);
+  }
+}
+
+/**
+ * Sums of `terms` products in f64 in any order, rounded once to f32: they differ from each other by at most
+ *
+ *   2·terms·2⁻⁵³·Σ|x·w| + 2⁻²³·|y|
+ *
+ * Σ|x·w| is what reference makes of the inputs without their signs; `call.arithmetic` has no clamp there.
+ */
+export function expectClose(set: KernelSet, call: TestCall, terms: number, where = ''): void {
+  const expected = runCall(reference, call);
+  const { arithmetic } = call;
+  const unclamped =
+    'clamp' in arithmetic
+      ? {
+          ...arithmetic,
+          clamp: { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY },
+        }
+      : arithmetic;
+  const sizes = runCall(reference, {
+    ...call,
+    arithmetic: unclamped,
+    inputs: call.inputs.map(withoutSigns),
+  });
+  for (const layout of layouts) {
+    const actual = runCall(set, call, layout);
+    for (let i = 0; i < expected.length; i++) {
+      const bound =
+        2 * terms * 2 ** -53 * Number(sizes[i]) + 2 ** -23 * Math.abs(Number(expected[i])) + 2 ** -149;
+      if (!(Math.abs(Number(actual[i]) - Number(expected[i])) <= bound))
+        expect.fail(
+          `${where} ${layout}: element ${i} is ${actual[i]}, by reference ${expected[i]} ± ${bound}`,
+        );
+    }
+  }
+}
+
+function withoutSigns(input: Input): Input {
+  const data = input.data.slice() as NumberData;
+  for (let i = 0; i < data.length; i++) data[i] = Math.abs(data[i]);
+  return { ...input, data };
+}
+
+/** The name of the kernel that the set offers. */
+export function kernelOf(set: KernelSet, call: TestCall): string | undefined {
+  return set.offer(operandsOf(call))?.kernel;
+}
+
+export function count(shape: readonly number[]): number {
+  return elementCount(shape);
+}
