@@ -13,7 +13,6 @@ export {
   compile,
   type MemoryReport,
   type NamedTensor,
-  type NumberData,
   type Session,
 } from './graph/run/session.ts';
 export { samePad } from './graph/shapes.ts';
@@ -35,6 +34,7 @@ export {
   type DataOf,
   type DType,
   elementCount,
+  type NumberData,
   type Quantization,
   type Shape,
   type Tensor,

@@ -3,15 +3,22 @@
 /** The typed array that holds each data type. `bool` is one byte, 0 or 1. */
 export interface DataOf {
   f32: Float32Array;
+  f64: Float64Array;
   i8: Int8Array;
   u8: Uint8Array;
   i16: Int16Array;
+  u16: Uint16Array;
   i32: Int32Array;
+  u32: Uint32Array;
   i64: BigInt64Array;
+  u64: BigUint64Array;
   bool: Uint8Array;
 }
 export type DType = keyof DataOf;
 export type TensorData = DataOf[DType];
+/** Elements that no `number` can hold. */
+export type BigData = BigInt64Array | BigUint64Array;
+export type NumberData = Exclude<TensorData, BigData>;
 
 /** Row-major extents, outermost first. Activations are NHWC. */
 export type Shape = readonly number[];
@@ -43,13 +50,21 @@ export type Tensor = {
 
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   f32: 4,
+  f64: 8,
   i8: 1,
   u8: 1,
   i16: 2,
+  u16: 2,
   i32: 4,
+  u32: 4,
   i64: 8,
+  u64: 8,
   bool: 1,
 };
+
+export function isBig(data: TensorData): data is BigData {
+  return data instanceof BigInt64Array || data instanceof BigUint64Array;
+}
 
 export function elementCount(shape: Shape): number {
   let count = 1;
@@ -86,6 +101,8 @@ export function viewOf(
   switch (dtype) {
     case 'f32':
       return new Float32Array(buffer, byteOffset, length);
+    case 'f64':
+      return new Float64Array(buffer, byteOffset, length);
     case 'i8':
       return new Int8Array(buffer, byteOffset, length);
     case 'u8':
@@ -93,9 +110,15 @@ export function viewOf(
       return new Uint8Array(buffer, byteOffset, length);
     case 'i16':
       return new Int16Array(buffer, byteOffset, length);
+    case 'u16':
+      return new Uint16Array(buffer, byteOffset, length);
     case 'i32':
       return new Int32Array(buffer, byteOffset, length);
+    case 'u32':
+      return new Uint32Array(buffer, byteOffset, length);
     case 'i64':
       return new BigInt64Array(buffer, byteOffset, length);
+    case 'u64':
+      return new BigUint64Array(buffer, byteOffset, length);
   }
 }

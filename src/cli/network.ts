@@ -4,6 +4,7 @@ import { compile, type Session } from '../graph/run/session.ts';
 import type { InputCard, NetworkCard, OutputCard } from '../io/cards/index.ts';
 import { js } from '../kernels/js/index.ts';
 import { reference } from '../kernels/reference/index.ts';
+import type { BigData } from '../tensor.ts';
 import { findNetworkCard } from './cards.ts';
 import { dataFolder, readNetwork } from './files.ts';
 import type { Given } from './options.ts';
@@ -49,9 +50,10 @@ export function openNetwork(path: string, given: Pick<Given, 'text'>): Network {
   };
 }
 
-/** Puts the numbers of one input in place; i64 inputs take bigints. */
-export function feed(session: Session, index: number, data: ArrayLike<number> | BigInt64Array): void {
+/** Puts the numbers of one input in place; i64 and u64 inputs take bigints. */
+export function feed(session: Session, index: number, data: ArrayLike<number> | BigData): void {
   if (data instanceof BigInt64Array) session.input(index, 'i64').set(data);
+  else if (data instanceof BigUint64Array) session.input(index, 'u64').set(data);
   else session.input(index).set(data);
 }
 

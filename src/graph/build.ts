@@ -28,8 +28,10 @@ export interface OutputSpec {
   readonly dtype?: DType;
   /** Default: that of input 0 where the operator hands numbers on unchanged, else none. */
   readonly quantization?: Quantization | null;
-  /** Only where the inputs leave it open (transposedConv2d). */
+  /** Only where the inputs leave it open (transposed convolutions, poolNd, maxPoolIndices). */
   readonly shape?: Shape;
+  /** false: a node although its inputs are constants, so that a rewrite sees it; `optimize` folds what is left. */
+  readonly fold?: boolean;
 }
 
 /**
@@ -46,6 +48,8 @@ const keepsNumbers = new Set<Op['kind']>([
   'pad',
   'mirrorPad',
   'gather',
+  'gatherElements',
+  'gatherNd',
   'clamp',
   'maxPool2d',
 ]);
@@ -115,7 +119,7 @@ export class GraphBuilder {
       data: null,
     };
     checkTensorSize(value.name, value.dtype, value.shape, this.limits);
-    if (values.every((v) => v.data)) {
+    if (output.fold !== false && values.every((v) => v.data)) {
       const work = this.#foldWork + opWork(op, values, value.shape);
       const data = work <= foldWork ? evaluate(op, values, value) : null;
       if (data) {

@@ -1,9 +1,11 @@
 /** The shape of an operator's output from the shapes of its inputs, and every rule an operator's inputs must keep. */
 
 import { unreachable, VireoError } from '../errors.ts';
-import { noPad, type Pad, type Pair } from '../kernels/call.ts';
+import { noPad, type Pad, type Pair, type WindowNd } from '../kernels/call.ts';
 import { elementCount, type Shape, showShape } from '../tensor.ts';
 import type { Op } from './ops.ts';
+
+const zeros = (shape: Shape): number[] => shape.map(() => 0);
 
 /** What shape inference needs of a value. */
 export interface Shaped {
@@ -69,10 +71,32 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
     Number.isInteger(value) && value >= 0 && value < of.length
       ? value
       : fail(`axis ${value} is outside ${showShape(of)}`);
-  const positive = (name: string, pair: Pair): void => {
-    if (!pair.every((v) => Number.isInteger(v) && v >= 1))
-      fail(`${name} expects positive integers, got ${showShape(pair)}`);
+  const positive = (name: string, extents: Shape): void => {
+    if (!extents.every((v) => Number.isInteger(v) && v >= 1))
+      fail(`${name} expects positive integers, got ${showShape(extents)}`);
   };
+  /** Output extents of a window over the axes between the first and the last of x, which has `rank` of them. */
+  const spatialNd = (x: Shape, kernel: Shape, op: WindowNd): number[] => {
+    const axes = x.length - 2;
+    if (axes < 1) fail(`the input expects at least rank 3, got ${showShape(x)}`);
+    const { stride, dilation, before, after } = op;
+    for (const [name, list] of Object.entries({ kernel, stride, dilation, before, after })) {
+      if (list.length !== axes) fail(`${name} expects ${axes} numbers, got ${showShape(list)}`);
+      if (name !== 'before' && name !== 'after') positive(name, list);
+      else if (!list.every((v) => Number.isInteger(v) && v >= 0))
+        fail(`padding expects integers of at least 0, got ${showShape(list)}`);
+    }
+    return kernel.map((k, i) => windowCount(x[i + 1], k, stride[i], dilation[i], before[i] + after[i]));
+  };
+  const fits = (out: Shape, first: number, last: number, x: Shape): Shape =>
+    out.length === x.length &&
+    out[0] === first &&
+    out[out.length - 1] === last &&
+    out.slice(1, -1).every((v) => Number.isInteger(v) && v >= 1)
+      ? out
+      : fail(`output ${showShape(out)} does not fit input ${showShape(x)}`);
+  const broadcast = (a: Shape, b: Shape): Shape =>
+    broadcastShapes(a, b) ?? fail(`shapes ${showShape(a)} and ${showShape(b)} do not broadcast`);
   const checkPad = (pad: Pad): void => {
     if (![pad.top, pad.left, pad.bottom, pad.right].every((v) => Number.isInteger(v) && v >= 0))
       fail(
@@ -142,6 +166,52 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       bias(2, w[0]);
       return [...x.slice(0, -1), w[0]!];
     }
+    case 'matmul': {
+      count(2);
+      const a = shape(0);
+      const b = shape(1);
+      if (a.length < 2 || b.length < 2)
+        fail(`expected at least rank 2, got ${showShape(a)} and ${showShape(b)}`);
+      if (a[a.length - 1] !== b[b.length - 2])
+        fail(`${showShape(a)} and ${showShape(b)} have different inner extents`);
+      return [...broadcast(a.slice(0, -2), b.slice(0, -2)), a[a.length - 2], b[b.length - 1]];
+    }
+    case 'convNd': {
+      count(2, 3);
+      const x = shape(0);
+      const w = rank(1, x.length, 'the weights');
+      const inC = x[x.length - 1];
+      const depth = w[w.length - 1];
+      const out = spatialNd(x, w.slice(1, -1), op);
+      positive('groups', [op.groups]);
+      if (depth * op.groups !== inC) fail(`weights expect ${depth * op.groups} input channels, got ${inC}`);
+      if (w[0] % op.groups !== 0) fail(`${w[0]} output channels do not divide into ${op.groups} groups`);
+      bias(2, w[0]);
+      return fits([x[0], ...out, w[0]], x[0], w[0], x);
+    }
+    case 'transposedConvNd': {
+      count(2, 3);
+      const x = shape(0);
+      const w = rank(1, x.length, 'the weights');
+      const kernel = w.slice(1, -1);
+      const { stride, dilation, before } = op;
+      spatialNd(x, kernel, { stride, dilation, before, after: zeros(before) });
+      positive('groups', [op.groups]);
+      if (w[0] !== x[x.length - 1] || w[0] % op.groups !== 0)
+        fail(`weights expect ${w[0]} input channels in ${op.groups} groups, got ${x[x.length - 1]}`);
+      const outC = w[w.length - 1] * op.groups;
+      bias(2, outC);
+      const size = kernel.map((k, i) => (x[i + 1] - 1) * stride[i] + (k - 1) * dilation[i] + 1 - before[i]);
+      return fits(outputShape ?? [x[0], ...size, outC], x[0], outC, x);
+    }
+    case 'poolNd':
+    case 'maxPoolIndices': {
+      count(1);
+      const x = shape(0);
+      const c = x[x.length - 1];
+      const size = spatialNd(x, op.kernel, op);
+      return fits(outputShape ?? [x[0], ...size, c], x[0], c, x);
+    }
     case 'maxPool2d':
     case 'averagePool2d': {
       count(1);
@@ -154,10 +224,10 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
     }
     case 'binary':
       count(2);
-      return (
-        broadcastShapes(shape(0), shape(1)) ??
-        fail(`shapes ${showShape(shape(0))} and ${showShape(shape(1))} do not broadcast`)
-      );
+      return broadcast(shape(0), shape(1));
+    case 'where':
+      count(3);
+      return broadcast(shape(0), broadcast(shape(1), shape(2)));
     case 'prelu': {
       count(2);
       const out = broadcastShapes(shape(0), shape(1));
@@ -165,8 +235,10 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
         fail(`slope ${showShape(shape(1))} does not broadcast to ${showShape(shape(0))}`);
       return shape(0);
     }
+    case 'lrn':
     case 'softmax':
     case 'l2Normalize':
+      if (op.kind === 'lrn') positive('size', [op.size]);
       count(1);
       if (shape(0).length < 1) fail('expected at least rank 1, got a scalar');
       return shape(0);
@@ -197,6 +269,34 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       const x = shape(0);
       const a = axis(op.axis, x);
       return x.filter((_, i) => i !== a);
+    }
+    case 'topK': {
+      count(1);
+      const x = shape(0);
+      const a = axis(op.axis, x);
+      if (!Number.isInteger(op.k) || op.k < 0 || op.k > x[a]) fail(`k ${op.k} is outside 0…${x[a]}`);
+      return x.map((extent, i) => (i === a ? op.k : extent));
+    }
+    case 'gatherElements': {
+      count(2);
+      const x = shape(0);
+      const indices = rank(1, x.length, 'the indices');
+      const a = axis(op.axis, x);
+      if (indices.some((extent, i) => i !== a && extent > x[i]))
+        fail(`indices ${showShape(indices)} reach beyond ${showShape(x)}`);
+      return indices;
+    }
+    case 'gatherNd': {
+      count(2);
+      const x = shape(0);
+      const indices = shape(1);
+      const depth = indices[indices.length - 1] ?? fail('indices expect at least rank 1, got a scalar');
+      const batch = op.batchDims;
+      if (!Number.isInteger(batch) || batch < 0 || batch >= indices.length || batch + depth > x.length)
+        fail(`batch dims ${batch} and ${depth} indices do not fit ${showShape(x)}`);
+      for (let i = 0; i < batch; i++)
+        if (x[i] !== indices[i]) fail(`batch extents of ${showShape(x)} and ${showShape(indices)} differ`);
+      return [...indices.slice(0, -1), ...x.slice(batch + depth)];
     }
     case 'gather': {
       count(2);

@@ -3,6 +3,7 @@
  * quantisation and the length of every constant. Throws `VireoError('bad-graph')` naming the place.
  */
 import { VireoError } from '../errors.ts';
+import type { BinaryFn } from '../kernels/call.ts';
 import { type DType, elementCount, sameShape, showShape } from '../tensor.ts';
 import type { Graph, Node, Value } from './ir.ts';
 import { checkTensorSize, defaultLimits, type Limits } from './limits.ts';
@@ -53,6 +54,7 @@ const range: Partial<Record<DType, readonly [number, number]>> = {
   i8: [-128, 127],
   u8: [0, 255],
   i16: [-32768, 32767],
+  u16: [0, 65535],
 };
 
 function checkQuantization(value: Value): void {
@@ -72,6 +74,9 @@ function checkQuantization(value: Value): void {
     if (!Number.isInteger(z) || z < low || z > high) fail(`zero point ${z} is outside ${value.dtype}`);
 }
 
+const isComparison = (fn: BinaryFn): boolean =>
+  ['equal', 'less', 'lessOrEqual', 'greater', 'greaterOrEqual'].includes(fn);
+
 const isByte = (value: Value): boolean => value.dtype === 'i8' || value.dtype === 'u8';
 
 /** The dtype rules that shapes cannot show. Which combinations can be computed is the kernels' answer. */
@@ -83,7 +88,20 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
     if (isByte(value) && !value.quantization)
       fail(`"${value.name}" is ${value.dtype} without scale and zero point`);
   };
-  switch (node.op.kind) {
+  const same = (value: Value, dtype: DType): void => {
+    if (value.dtype !== dtype) fail(`"${value.name}" is ${value.dtype}, expected ${dtype}`);
+  };
+  const sameAsOutput = (values: readonly Value[]): void => {
+    for (const value of values)
+      if (value.dtype !== output.dtype) fail(`"${value.name}" is ${value.dtype}, the output ${output.dtype}`);
+  };
+  /** Bytes are plain integers, or all of them quantised. */
+  const quantizedOrPlain = (): void => {
+    const bytes = [...inputs, output].filter(isByte);
+    if (bytes.some((value) => value.quantization)) bytes.forEach(quantized);
+  };
+  const { op } = node;
+  switch (op.kind) {
     case 'conv2d':
     case 'depthwiseConv2d':
     case 'transposedConv2d':
@@ -94,7 +112,7 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
         fail(`input ${x.dtype}, weights ${w.dtype} and output ${output.dtype} do not go together`);
       if (bias && bias.dtype !== want) fail(`bias expects ${want}, got ${bias.dtype}`);
       if (w.quantization && w.quantization.scale.length > 1) {
-        const channels = node.op.kind === 'depthwiseConv2d' ? 3 : 0;
+        const channels = op.kind === 'depthwiseConv2d' ? 3 : 0;
         if (w.quantization.axis !== channels)
           fail(`weights are quantised along axis ${w.quantization.axis}, expected ${channels}`);
       }
@@ -110,17 +128,47 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
     case 'pad':
     case 'mirrorPad':
     case 'concat':
-      for (const value of inputs)
-        if (value.dtype !== output.dtype)
-          fail(`"${value.name}" is ${value.dtype}, the output ${output.dtype}`);
+    case 'matmul':
+    case 'convNd':
+    case 'transposedConvNd':
+    case 'lrn':
+    case 'poolNd':
+      sameAsOutput(inputs);
+      break;
+    case 'gather':
+    case 'gatherElements':
+    case 'gatherNd':
+      sameAsOutput(inputs.slice(0, 1));
+      if (inputs[1].dtype !== 'i32') same(inputs[1], 'i64');
+      break;
+    case 'topK':
+      if (op.indices) same(output, 'i64');
+      else sameAsOutput(inputs);
+      break;
+    case 'maxPoolIndices':
+      same(output, 'i64');
+      break;
+    case 'where':
+      same(inputs[0], 'bool');
+      sameAsOutput(inputs.slice(1));
+      break;
+    case 'binary':
+      if (isComparison(op.fn)) {
+        same(inputs[1], inputs[0].dtype);
+        same(output, 'bool');
+      } else sameAsOutput(op.fn === 'pow' ? inputs.slice(0, 1) : inputs);
+      quantizedOrPlain();
+      break;
+    case 'unary':
+    case 'clamp':
+    case 'reduce':
+      quantizedOrPlain();
       break;
     case 'fakeQuantize':
-      for (const value of [...inputs, output])
-        if (value.dtype !== 'f32') fail(`"${value.name}" is ${value.dtype}, expected f32`);
+      for (const value of [...inputs, output]) same(value, 'f32');
       break;
     case 'cast':
     case 'argMax':
-    case 'gather':
       break;
     default:
       [...inputs, output].forEach(quantized);

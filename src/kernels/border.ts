@@ -1,4 +1,5 @@
 /** Writes the border around each picture of a tensor that is laid out with one (see `View.border`). */
+import { isBig } from '../tensor.ts';
 import type { Step, View } from './call.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { Step, View } from './call.ts';
  */
 export function bindBorder(view: View, shape: readonly number[], value: number): Step {
   const data = view.data;
-  if (data instanceof BigInt64Array) throw new RangeError('an i64 tensor has no border');
+  if (isBig(data)) throw new RangeError('a 64-bit integer tensor has no border');
   const [n, h, w, c] = shape as [number, number, number, number];
   const [sN, sH] = view.strides as [number, number, number, number];
   const { top, left, bottom, right } = view.border;

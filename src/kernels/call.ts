@@ -23,11 +23,19 @@ export interface Clamp {
   readonly max: number;
 }
 
-export type BinaryFn = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow';
+/** `mod` has the sign of the divisor, `fmod` that of the dividend. */
+export type ArithmeticFn = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'pow' | 'mod' | 'fmod';
+export type CompareFn = 'equal' | 'less' | 'lessOrEqual' | 'greater' | 'greaterOrEqual';
+export type LogicFn = 'and' | 'or' | 'xor';
+export type BinaryFn = ArithmeticFn | CompareFn | LogicFn;
 export type UnaryFn =
-  | ('abs' | 'neg' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'square' | 'floor')
-  | ('logistic' | 'tanh' | 'hardSwish' | 'elu' | 'leakyRelu');
-export type ReduceFn = 'mean' | 'sum';
+  | ('abs' | 'neg' | 'sign' | 'floor' | 'ceil' | 'round' | 'square' | 'sqrt' | 'rsqrt' | 'reciprocal')
+  | ('exp' | 'log' | 'sin' | 'cos' | 'erf' | 'not')
+  | ('logistic' | 'tanh' | 'hardSwish' | 'elu' | 'leakyRelu' | 'softplus' | 'softsign');
+export type ReduceFn = 'mean' | 'sum' | 'max' | 'min' | 'prod';
+
+/** Which way halves go when a real number becomes an integer: away from zero (TFLite), to even (ONNX). */
+export type Rounding = 'away' | 'even';
 
 export interface Window {
   readonly stride: Pair;
@@ -36,27 +44,54 @@ export interface Window {
 }
 
 /**
+ * How a quantised operator gets from its exact sum to its stored output. Absent: TFLite's fixed-point
+ * multiplier. 'even': a float32 multiplier, halves to even, as ONNX (docs/decisions/0001).
+ */
+export interface Requantize {
+  readonly rounding?: 'even';
+}
+
+/** A window over any number of spatial axes; each list has one element an axis. */
+export interface WindowNd {
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/**
  * What kernels compute. Activations are NHWC; operands are listed behind each kind,
- * optional ones in brackets. Integer tensors follow their operands' quantisation.
+ * optional ones in brackets. Integer tensors follow their operands' quantisation; without any, they are
+ * plain integers that wrap around.
  */
 export type Arithmetic =
-  | (Window & { readonly kind: 'conv2d'; readonly groups: number; readonly clamp: Clamp }) // x, w (outC, kH, kW, inC/groups), [bias (outC)]
-  | (Window & { readonly kind: 'depthwiseConv2d'; readonly clamp: Clamp }) // x, w (1, kH, kW, outC), [bias]; output c reads input ⌊c·inC/outC⌋
+  | (Window & Requantize & { readonly kind: 'conv2d'; readonly groups: number; readonly clamp: Clamp }) // x, w (outC, kH, kW, inC/groups), [bias (outC)]
+  | (Window & Requantize & { readonly kind: 'depthwiseConv2d'; readonly clamp: Clamp }) // x, w (1, kH, kW, outC), [bias]; output c reads input ⌊c·inC/outC⌋
   | { readonly kind: 'transposedConv2d'; readonly stride: Pair; readonly pad: Pad; readonly clamp: Clamp } // x, w (outC, kH, kW, inC), [bias]
-  | { readonly kind: 'dense'; readonly clamp: Clamp } // x (…, K), w (N, K), [bias (N)]
+  | (Requantize & { readonly kind: 'dense'; readonly clamp: Clamp }) // x (…, K), w (N, K), [bias (N)]
+  | { readonly kind: 'matmul' } // a (batch…, M, K), b (batch…, K, N): batches broadcast
+  | (WindowNd & { readonly kind: 'convNd'; readonly groups: number }) // x (n, …, inC), w (outC, …kernel, inC/groups), [bias (outC)]
+  | TransposedConvNd // x (n, …, inC), w (inC, …kernel, outC/groups), [bias (outC)]
   | Pool // x; the average is over cells inside the picture
-  | { readonly kind: 'binary'; readonly fn: BinaryFn; readonly clamp: Clamp } // a, b: broadcast
-  | { readonly kind: 'unary'; readonly fn: UnaryFn; readonly alpha: number } // x; alpha: slope of leakyRelu
+  | PoolNd // x (n, …, c)
+  | MaxPoolIndices // x (n, …, c) → i64
+  | (Requantize & { readonly kind: 'binary'; readonly fn: BinaryFn; readonly clamp: Clamp }) // a, b: broadcast; comparisons give bool; pow takes any b
+  | { readonly kind: 'where' } // condition (bool), a, b: broadcast
+  | { readonly kind: 'unary'; readonly fn: UnaryFn; readonly alpha: number } // x; alpha: slope of leakyRelu, scale of elu
   | { readonly kind: 'clamp'; readonly clamp: Clamp } // x: relu, relu6, relu −1…1
   | { readonly kind: 'prelu' } // x, slope: broadcast
-  | { readonly kind: 'softmax'; readonly beta: number } // x, over the innermost axis
+  | { readonly kind: 'softmax'; readonly beta: number; readonly log: boolean } // x, over the innermost axis
   | { readonly kind: 'l2Normalize' } // x, over the innermost axis
+  | Lrn // x, over the innermost axis
   | { readonly kind: 'reduce'; readonly fn: ReduceFn; readonly axes: readonly number[] } // x; axes ascending, kept as 1
-  | { readonly kind: 'argMax'; readonly axis: number } // x → i32 or i64, axis dropped; the first maximum wins
-  | { readonly kind: 'convert' } // x: quantise, dequantise or requantise, as the operands' dtypes say
+  | { readonly kind: 'argMax'; readonly axis: number; readonly least: boolean; readonly last: boolean } // x → i32 or i64, axis dropped; the first of equals wins, or the last
+  | TopK // x
+  | { readonly kind: 'convert'; readonly rounding: Rounding } // x: quantise, dequantise or requantise, as the operands' dtypes say
   | { readonly kind: 'cast' } // x: the number itself, quantisation ignored
   | FakeQuantize // x: f32 to f32, rounded to the numbers that int8 would hold
-  | { readonly kind: 'gather'; readonly axis: number; readonly batchDims: number } // x, indices (i32 or i64)
+  | { readonly kind: 'gather'; readonly axis: number; readonly batchDims: number } // x, indices (i32 or i64; < 0 counts from the end)
+  | { readonly kind: 'gatherElements'; readonly axis: number } // x, indices: as gather, one an output element
+  | { readonly kind: 'gatherNd'; readonly batchDims: number } // x, indices (…, depth): the innermost axis lists leading indices of x
   | Resize // x
   | MirrorPad // x
   | { readonly kind: 'rfft2d'; readonly length: Pair } // x (…, h, w) → (…, fH, fW/2+1, 2): cut or zero-padded to length fH × fW first
@@ -64,12 +99,57 @@ export type Arithmetic =
   | Copy
   | { readonly kind: 'fill'; readonly value: number }; // no operands: every element becomes `value`, as stored
 
-export interface Pool {
+export interface Pool extends Requantize {
   readonly kind: 'maxPool2d' | 'averagePool2d';
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly pad: Pad;
   readonly clamp: Clamp;
+}
+
+/** The output's spatial extents are the builder's to give; those computed without are stride·(in − 1) + span − before. */
+export interface TransposedConvNd {
+  readonly kind: 'transposedConvNd';
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly before: readonly number[];
+  readonly groups: number;
+}
+
+interface PoolWindow extends WindowNd {
+  readonly kernel: readonly number[];
+  /** The average's divisor also counts the cells of the padding. */
+  readonly countPad: boolean;
+  /** Of the norm (Σ|x|ᵖ)^(1/p) that 'lp' takes. */
+  readonly p: number;
+}
+/** The last windows may run beyond the padding, where there are no cells, if the output's shape says so. */
+export interface PoolNd extends PoolWindow {
+  readonly kind: 'poolNd';
+  readonly fn: 'max' | 'average' | 'lp';
+}
+/** Where each maximum of poolNd lies, counted in (n, c, …spatial) order; `columnMajor`: spatial axes reversed. */
+export interface MaxPoolIndices extends PoolWindow {
+  readonly kind: 'maxPoolIndices';
+  readonly columnMajor: boolean;
+}
+
+/** y = x / (bias + alpha/size · Σ x²)^beta, the sum over `size` channels around each. */
+export interface Lrn {
+  readonly kind: 'lrn';
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly bias: number;
+}
+
+/** The k largest or least along an axis, in order: the values, or their indices as i64. Of equals the first comes first. */
+export interface TopK {
+  readonly kind: 'topK';
+  readonly axis: number;
+  readonly k: number;
+  readonly largest: boolean;
+  readonly indices: boolean;
 }
 
 /**

@@ -10,8 +10,8 @@
  */
 
 import { VireoError } from '../errors.ts';
-import type { DType, Quantization, TensorData } from '../tensor.ts';
-import type { Clamp, KernelCall, Operand } from './call.ts';
+import { type DType, isBig, type NumberData, type Quantization } from '../tensor.ts';
+import type { Clamp, KernelCall, Operand, Rounding } from './call.ts';
 
 export interface Multiplier {
   /** |multiplier| in [2³⁰, 2³¹), or 0. */
@@ -69,6 +69,16 @@ export function roundHalfAway(x: number): number {
   return Math.abs(x - whole) >= 0.5 ? whole + Math.sign(x) : whole;
 }
 
+/** Nearest integer, halves to the even one, as C's `nearbyint` and ONNX. */
+export function roundHalfEven(x: number): number {
+  const up = Math.round(x); // halves go up
+  return up - x === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+export function roundingOf(rounding: Rounding | undefined): (x: number) => number {
+  return rounding === 'even' ? roundHalfEven : roundHalfAway;
+}
+
 /** The values that a stored integer may take. */
 export interface Range {
   readonly lo: number;
@@ -79,7 +89,9 @@ const ranges: Partial<Record<DType, Range>> = {
   i8: { lo: -128, hi: 127 },
   u8: { lo: 0, hi: 255 },
   i16: { lo: -32768, hi: 32767 },
+  u16: { lo: 0, hi: 65535 },
   i32: { lo: -(2 ** 31), hi: 2 ** 31 - 1 },
+  u32: { lo: 0, hi: 2 ** 32 - 1 },
 };
 
 export function rangeOf(dtype: DType): Range {
@@ -126,20 +138,27 @@ function quantizationOf(operand: Operand): Quantization {
   return operand.quantization;
 }
 
-/** q = zeroPoint + round(real / scale) in f32, halves away from zero, within the dtype. */
-export function quantize(real: number, scale: number, zeroPoint: number, range: Range): number {
-  const steps = roundHalfAway(Math.fround(Math.fround(real) / scale));
+/** q = zeroPoint + round(real / scale) in f32, within the dtype; halves away from zero unless `round` says else. */
+export function quantize(
+  real: number,
+  scale: number,
+  zeroPoint: number,
+  range: Range,
+  round = roundHalfAway,
+): number {
+  const steps = round(Math.fround(Math.fround(real) / scale));
   return clampTo(range, zeroPoint + (Number.isNaN(steps) ? 0 : steps));
 }
 
 /** The stored integers at the two ends of `clamp`, within the dtype of `operand`. */
-export function quantizedBounds(clamp: Clamp, operand: Operand): Range {
+export function quantizedBounds(clamp: Clamp, operand: Operand, round = roundHalfAway): Range {
   const range = rangeOf(operand.dtype);
   const scale = scaleOf(operand);
   const zeroPoint = zeroPointOf(operand);
+  const bound = (real: number) => quantize(real, scale, zeroPoint, range, round) | 0;
   return {
-    lo: clamp.min === Number.NEGATIVE_INFINITY ? range.lo : quantize(clamp.min, scale, zeroPoint, range) | 0,
-    hi: clamp.max === Number.POSITIVE_INFINITY ? range.hi : quantize(clamp.max, scale, zeroPoint, range) | 0,
+    lo: clamp.min === Number.NEGATIVE_INFINITY ? range.lo : bound(clamp.min),
+    hi: clamp.max === Number.POSITIVE_INFINITY ? range.hi : bound(clamp.max),
   };
 }
 
@@ -245,11 +264,35 @@ export function isQuantizedProduct(call: KernelCall): boolean {
 
 /** (sum, c) ↦ the stored output: q = clamp(z_out + sum·sₓ·s_w[c]/s_out); `sum` already holds the bias. */
 export function channelEpilogue(call: KernelCall, clamp: Clamp): (sum: number, c: number) => number {
+  if (roundsToEven(call)) return evenEpilogue(call, clamp);
   const { multipliers, shifts } = channelMultipliers(call);
   const bounds = quantizedBounds(clamp, call.output);
   const zeroPoint = zeroPointOf(call.output);
   return (sum, c) =>
     clampTo(bounds, multiplyByQuantizedMultiplier(sum | 0, multipliers[c], shifts[c]) + zeroPoint);
+}
+
+/** The call asks for ONNX's requantisation (call.ts, `Requantize`). */
+export function roundsToEven({ arithmetic }: KernelCall): boolean {
+  return 'rounding' in arithmetic && arithmetic.rounding === 'even';
+}
+
+/**
+ * The same by ONNX's rule: q = clamp(z_out + roundHalfEven([sum]·[[sₓ·s_w[c]]/s_out])), [·] rounded to f32.
+ * Source: ONNX operator QLinearConv; onnxruntime, mlas/lib/quantize.cpp, MlasRequantizeOutput.
+ */
+function evenEpilogue(call: KernelCall, clamp: Clamp): (sum: number, c: number) => number {
+  const { fround } = Math;
+  const [x, weights] = call.inputs;
+  const scales = quantizationOf(weights).scale.map((s) =>
+    fround(fround(scaleOf(x) * fround(s)) / scaleOf(call.output)),
+  );
+  const bounds = quantizedBounds(clamp, call.output, roundHalfEven);
+  const zeroPoint = zeroPointOf(call.output);
+  return (sum, c) => {
+    const scale = scales[scales.length === 1 ? 0 : c];
+    return clampTo(bounds, roundHalfEven(fround(fround(sum | 0) * scale)) + zeroPoint);
+  };
 }
 
 /**
@@ -274,8 +317,8 @@ export function biasWithInputZeroPoint(call: KernelCall): Int32Array {
   return folded;
 }
 
-function constant(operand: Operand): Exclude<TensorData, BigInt64Array> {
-  if (operand.data === null || operand.data instanceof BigInt64Array) {
+function constant(operand: Operand): NumberData {
+  if (operand.data === null || isBig(operand.data)) {
     throw new VireoError('bad-graph', `expected a constant ${operand.dtype} tensor`);
   }
   return operand.data;

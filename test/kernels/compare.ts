@@ -10,6 +10,7 @@ export const layouts: readonly Layout[] = [
   'strided',
   'border',
   'wider border',
+  'tight border',
   'overwriting',
   'overwriting the last',
 ];

@@ -103,6 +103,12 @@ describe.each([js])('conv2d-i8 on $name', (set) => {
     expectSame(set, atTheTop(518, bias));
   });
 
+  it.each([1, 2, 5, 8, 10, 14, 15])('every sum around the ties of multiplier 2^−%i', (bits) => {
+    for (const step of [-2, -1, 0, 1])
+      for (const kind of ['conv2d', 'depthwiseConv2d', 'dense'] as const)
+        expectSame(set, aroundTies(kind, bits, step));
+  });
+
   it('300 random shapes and numbers', () => {
     const next = random(2024);
     const between = (lo: number, hi: number) => integers(next, 1, lo, hi)[0];
@@ -168,6 +174,31 @@ describe.each([js])('conv2d-f32 on $name', (set) => {
     }
   });
 });
+
+/** One weight of 1 and all bytes for x, so that sums run through every number around the first halves. */
+function aroundTies(kind: 'conv2d' | 'depthwiseConv2d' | 'dense', bits: number, lowest: number): TestCall {
+  const halves = [-1.5, -0.5, 0, 0.5, 1.5, 2.5].map((half) => half * 2 ** bits);
+  const outC = halves.length;
+  const call = byteCall(
+    kind === 'dense' ? { label: '', kind, x: [256, 1], outC } : { label: '', kind, x: [1, 1, 256, 1], outC },
+    {
+      label: '',
+      zero: [0, 0, 0],
+      multiplier: 2 ** -bits,
+      bias: (c) => halves[c],
+      clamp: { min: lowest * 20, max: Number.POSITIVE_INFINITY }, // byteCall's output scale is 1/20
+    },
+  );
+  for (let i = 0; i < 256; i++) call.inputs[0].data[i] = i - 128;
+  for (let i = 0; i < outC; i++) call.inputs[1].data[i] = 1;
+  const [x, w, b] = call.inputs;
+  const exact = { ...w, quantization: perTensor(2 ** -bits, 0) };
+  return {
+    ...call,
+    inputs: [{ ...x, quantization: perTensor(1, 0) }, exact, b],
+    output: { ...call.output, quantization: perTensor(1, 0) },
+  };
+}
 
 /** The sum `bias` + 255·127·depth, which could have been negative, times (2³¹ − 1)/2²⁴, up to zero point 127. */
 function atTheTop(depth: number, bias: number): TestCall {

@@ -169,6 +169,7 @@ export const byteNumbers: readonly Numbers[] = [
   { label: 'multiplier 1', multiplier: 1 },
   { label: 'multiplier 1/2: sums of halves', multiplier: 0.5 },
   { label: 'multiplier 2⁻⁸: ties at every 128', multiplier: 2 ** -8 },
+  { label: 'ties a step below the zero point', multiplier: 2 ** -8, clamp: { min: -1, max: 90 } },
   { label: 'multiplier 2⁻¹⁴: the last shift without integers', multiplier: 2 ** -14, values: 'ends' },
   { label: 'multiplier 2⁻¹⁵', multiplier: 2 ** -15, values: 'ends' },
   { label: 'multiplier 0.9·2⁻¹⁶', multiplier: 0.9 * 2 ** -16, values: 'ends' },

@@ -6,7 +6,7 @@ import type { DType, Quantization } from '../../src/tensor.ts';
 import { activation, integers, operandsOf, perTensor, random, runCall } from './run-call.ts';
 
 describe('softmax', () => {
-  const softmax = (beta = 1): Arithmetic => ({ kind: 'softmax', beta });
+  const softmax = (beta = 1): Arithmetic => ({ kind: 'softmax', beta, log: false });
 
   it('f32, by rows, with β', () => {
     const y = runCall(reference, {
@@ -197,7 +197,7 @@ describe('reduce', () => {
 });
 
 describe('argMax', () => {
-  const argMax = (axis: number): Arithmetic => ({ kind: 'argMax', axis });
+  const argMax = (axis: number): Arithmetic => ({ kind: 'argMax', axis, least: false, last: false });
 
   it.each([
     { label: 'the first of equals', x: [1, 5, 5, 2], shape: [4], axis: 0, out: [], is: [1] },

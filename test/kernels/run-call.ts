@@ -46,6 +46,7 @@ export type Layout =
   | 'strided' // rows and pixels of rank-4 activations further apart than they need be
   | 'border' // as strided, and the border that the offer asks for around input 0
   | 'wider border' // a cell more than that on every side
+  | 'tight border' // the border, but pixel on pixel, as a plan lays it out
   | 'overwriting' // the output in the place of the first input that the offer lets it take
   | 'overwriting the last'; // or of the last such input
 
@@ -66,12 +67,18 @@ export function operandsOf(call: TestCall): KernelCall {
 export function runCall(set: KernelSet, call: TestCall, layout: Layout = 'dense'): TensorData {
   const offer = set.offer(operandsOf(call));
   if (offer === null) throw new Error(`${set.name} does not offer ${call.arithmetic.kind}`);
-  const border = layout === 'border' || layout === 'wider border' ? offer.border : undefined;
+  const border = layout.endsWith('border') ? offer.border : undefined;
   const spread = offer.strided === true && (layout === 'strided' || border !== undefined);
   const inputs = call.inputs.map((input, i) => {
     const around =
       i !== 0 || border === undefined ? noPad : layout === 'wider border' ? widened(border) : border;
-    const placed = place(input.dtype, input.shape, spread && !input.constant, around);
+    const placed = place(
+      input.dtype,
+      input.shape,
+      spread && !input.constant,
+      around,
+      layout === 'tight border' ? 0 : 3,
+    );
     fillBorder(placed.view, input, around);
     write(placed.view, input.shape, input.data);
     return placed;
@@ -123,14 +130,14 @@ interface Placed {
   readonly marksAreWhole: () => boolean;
 }
 
-function place(dtype: DType, shape: Shape, spread: boolean, border: Pad): Placed {
+function place(dtype: DType, shape: Shape, spread: boolean, border: Pad, gap = 3): Placed {
   const strides = denseStrides(shape);
   let cells = elementCount(shape);
   let offset = guard;
   if (spread && shape.length === 4) {
     const [n, h, w, c] = shape;
-    strides[2] = c + 3;
-    strides[1] = (w + border.left + border.right) * strides[2] + 5;
+    strides[2] = c + gap;
+    strides[1] = (w + border.left + border.right) * strides[2] + (gap && 5);
     strides[0] = (h + border.top + border.bottom) * strides[1];
     cells = n * strides[0];
     offset += border.top * strides[1] + border.left * strides[2];

@@ -16,6 +16,12 @@ export function opMacs(op: Op, inputs: readonly Shaped[], output: Shape): number
       return elementCount(inputs[0].shape) * weights[0] * weights[1] * weights[2];
     case 'dense':
       return elementCount(output) * weights[1];
+    case 'matmul':
+      return elementCount(output) * weights[weights.length - 2];
+    case 'convNd':
+      return elementCount(output) * elementCount(weights.slice(1));
+    case 'transposedConvNd':
+      return elementCount(inputs[0].shape) * elementCount(weights.slice(1));
     default:
       return 0;
   }
@@ -24,9 +30,25 @@ export function opMacs(op: Op, inputs: readonly Shaped[], output: Shape): number
 /** Steps of the innermost loop: multiply-accumulates, window cells and elements read or written. */
 export function opWork(op: Op, inputs: readonly Shaped[], output: Shape): number {
   if (op.kind === 'reshape') return 0;
-  const isPool = op.kind === 'maxPool2d' || op.kind === 'averagePool2d';
-  const cells = isPool ? elementCount(output) * op.kernel[0] * op.kernel[1] : opMacs(op, inputs, output);
+  const cells = elementCount(output) * stepsPerElement(op, inputs[0].shape) || opMacs(op, inputs, output);
   return inputs.reduce((sum, { shape }) => sum + elementCount(shape), cells + elementCount(output));
+}
+
+/** Cells that an element of the output looks at; 0 where `opMacs` or the operands' sizes say it. */
+function stepsPerElement(op: Op, x: Shape): number {
+  switch (op.kind) {
+    case 'maxPool2d':
+    case 'averagePool2d':
+    case 'poolNd':
+    case 'maxPoolIndices':
+      return elementCount(op.kernel);
+    case 'lrn':
+      return op.size;
+    case 'topK':
+      return x[op.axis];
+    default:
+      return 0;
+  }
 }
 
 export function graphMacs(graph: Graph): number {

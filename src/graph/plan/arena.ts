@@ -7,8 +7,10 @@
  *            │b │     │
  *            └──┴─────┘→ step
  *
- * Greedy orders differ by network, so several are tried and the best is kept; where none meets the lower
- * bound, buffers that stick out are moved to the front of the order and the placement is tried again.
+ * Greedy orders differ by network, so several are tried and the best is kept, each also from both ends of an
+ * arena as large as the lower bound: in a chain every second buffer then lies at the top, and none between its
+ * neighbours. Where nothing meets the bound, buffers that stick out are moved to the front of the order and the
+ * placement is tried again.
  *
  * Source: Pisarchyk & Lee 2020, arXiv:2001.03288, §5 (greedy by size).
  */
@@ -48,22 +50,23 @@ export function place(needs: readonly Need[]): Placement {
   ];
   let best = { offsets: [] as number[], bytes: Number.POSITIVE_INFINITY };
   let bestOrder = indices;
-  const attempt = (order: number[]): void => {
-    const result = greedy(needs, sizes, order);
+  const attempt = (order: number[], top = 0): void => {
+    const result = greedy(needs, sizes, order, top);
     if (result.bytes < best.bytes) {
       best = result;
       bestOrder = order;
     }
   };
-  for (const order of orders) if (best.bytes > lowerBound) attempt(order);
+  for (const top of [0, lowerBound])
+    for (const order of orders) if (best.bytes > lowerBound) attempt(order, top);
   // About a second at the most: one placement compares all pairs.
-  const tries = Math.min(400, Math.ceil(2e7 / (needs.length * needs.length + 1)));
+  const tries = Math.min(200, Math.ceil(1e7 / (needs.length * needs.length + 1)));
   for (let t = 0; t < tries && best.bytes > lowerBound; t++) {
     const highest = indices.filter((i) => best.offsets[i] + sizes[i] === best.bytes);
     const mover = t % 2 === 0 ? highest[(t >> 1) % highest.length] : bestOrder[(t * 7919) % bestOrder.length];
     const order = bestOrder.filter((i) => i !== mover);
     order.splice((t * 31) % (bestOrder.indexOf(mover) + 1), 0, mover);
-    attempt(order);
+    for (const top of [0, lowerBound]) attempt(order, top);
   }
   return { ...best, lowerBound };
 }
@@ -83,10 +86,15 @@ function peak(needs: readonly Need[], sizes: readonly number[]): number {
   return most;
 }
 
+/**
+ * Each buffer at the lowest offset where it fits, or, where that is not 0, directly under `top` or under what
+ * hangs from it, if there is room.
+ */
 function greedy(
   needs: readonly Need[],
   sizes: readonly number[],
   order: readonly number[],
+  top: number,
 ): { offsets: number[]; bytes: number } {
   const offsets = new Array<number>(needs.length).fill(0);
   const placed: number[] = []; // by offset
@@ -100,6 +108,7 @@ function greedy(
       if (offsets[j] >= at + sizes[i]) break;
       at = Math.max(at, offsets[j] + sizes[j]);
     }
+    if (at > 0 && at + sizes[i] <= top) at = underTop(needs, sizes, offsets, placed, i, top) ?? at;
     offsets[i] = at;
     bytes = Math.max(bytes, at + sizes[i]);
     let slot = placed.length;
@@ -107,4 +116,22 @@ function greedy(
     placed.splice(slot, 0, i);
   }
   return { offsets, bytes };
+}
+
+/** The highest offset under `top` where buffer i fits, or null. */
+function underTop(
+  needs: readonly Need[],
+  sizes: readonly number[],
+  offsets: readonly number[],
+  placed: readonly number[],
+  i: number,
+  top: number,
+): number | null {
+  const live = placed.filter((j) => needs[j].end >= needs[i].start && needs[j].start <= needs[i].end);
+  let at = top - sizes[i];
+  for (const j of live.sort((a, b) => offsets[b] + sizes[b] - offsets[a] - sizes[a])) {
+    if (offsets[j] + sizes[j] <= at) break;
+    at = Math.min(at, offsets[j] - sizes[i]);
+  }
+  return at >= 0 ? at : null;
 }

@@ -10,8 +10,9 @@ import {
   type DataOf,
   type DType,
   elementCount,
+  isBig,
+  type NumberData,
   type Quantization,
-  type TensorData,
   type TensorInfo,
 } from '../../tensor.ts';
 import { graphMacs, graphWork } from '../cost/macs.ts';
@@ -46,8 +47,6 @@ export interface MemoryReport {
   readonly lowerBound: number;
 }
 
-export type NumberData = Exclude<TensorData, BigInt64Array>;
-
 /** One entry of the list that `run` walks; running one alone is what a benchmark of a layer does. */
 export interface SessionStep {
   readonly node: string;
@@ -65,7 +64,7 @@ export interface Session {
   readonly steps: readonly SessionStep[];
   /**
    * The live, dense, row-major array of an input, by position or name. A run leaves it as fed.
-   * Name the dtype to have it checked and typed; i64 tensors must be asked for as 'i64'.
+   * Name the dtype to have it checked and typed; i64 and u64 tensors must be asked for as such.
    */
   input<D extends DType>(key: number | string, dtype: D): DataOf[D];
   input(key: number | string): NumberData;
@@ -162,7 +161,7 @@ function openEnds(plan: Plan, arena: ArrayBuffer, ids: readonly ValueId[], what:
       throw new VireoError('usage', `no ${what} ${JSON.stringify(key)}: there are ${ids.length} (${names})`);
     }
     const actual = values[ids[index]].dtype;
-    if (actual !== (dtype ?? actual) || (actual === 'i64' && !dtype))
+    if (actual !== (dtype ?? actual) || (isBig(array) && !dtype))
       throw new VireoError('usage', `${what} ${JSON.stringify(key)} is ${actual}: ask for it as '${actual}'`);
     // The check above is what ties the array to the type the overload promises.
     return array as never;

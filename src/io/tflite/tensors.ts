@@ -7,6 +7,7 @@ import {
   bytesPerElement,
   type DType,
   elementCount,
+  isBig,
   type Quantization,
   type Shape,
   showShape,
@@ -182,7 +183,7 @@ function widenHalf(bytes: Uint8Array, count: number): Float32Array {
 
 /** scale·(q − zeroPoint), rounded once to float32, as TensorFlow Lite's DEQUANTIZE does. */
 export function dequantize(data: TensorData, shape: Shape, quantization: Quantization): Float32Array {
-  if (data instanceof BigInt64Array) throw new VireoError('unsupported', 'dequantising int64 data');
+  if (isBig(data)) throw new VireoError('unsupported', 'dequantising int64 data');
   const { scale, zeroPoint, axis } = quantization;
   const channels = scale.length;
   const inner = channels === 1 ? data.length : elementCount(shape.slice(axis + 1));

@@ -21,7 +21,7 @@ import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
 export function offerConv2dI8(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs } = call;
-  if (op.kind !== 'conv2d' || !isQuantizedProduct(call) || isEmpty(call)) return null;
+  if (op.kind !== 'conv2d' || !isQuantizedProduct(call) || isEmpty(call) || op.rounding) return null;
   if (!numbersOf(inputs[1]) || (inputs[2] && !numbersOf(inputs[2]))) return null;
   const g = windowGeometry(call);
   const depth = g.inC / g.groups;

@@ -4,7 +4,7 @@
  *   copy-js   out[outBegin + i] = x[begin + step·i permuted]     (call.ts, Copy)
  *   fill-js
  */
-import { bytesPerElement } from '../../tensor.ts';
+import { bytesPerElement, isBig } from '../../tensor.ts';
 import type { Copy, KernelCall, Offer, View } from '../call.ts';
 import { bytesOf, collapse, isEmpty } from './views.ts';
 
@@ -34,7 +34,7 @@ export function offerCopy(call: KernelCall, op: Copy): Offer | null {
   };
 }
 
-/** f32 and i32 alike as 32-bit words. */
+/** f32, i32 and u32 alike as 32-bit words. */
 function wordsOf(view: View): Int32Array {
   const { data } = view;
   return data instanceof Int32Array ? data : new Int32Array(data.buffer, data.byteOffset, data.length);
@@ -99,13 +99,13 @@ function copyWords(
 
 export function offerFill(call: KernelCall, value: number): Offer | null {
   const { output } = call;
-  if (isEmpty(call) || output.dtype === 'i64') return null;
+  if (isEmpty(call) || output.dtype === 'i64' || output.dtype === 'u64') return null;
   return {
     kernel: 'fill-js',
     strided: true,
     bind: (_, out) => {
       const { data } = out;
-      if (data instanceof BigInt64Array) throw new RangeError('fill-js was bound to i64');
+      if (isBig(data)) throw new RangeError('fill-js was bound to 64-bit integers');
       const { extents, strides } = collapse(output.shape, [out.strides], 3);
       const inner = extents.length - 2;
       const [s] = strides;

@@ -18,7 +18,7 @@ import { bytesOf, flipOf, floatsOf, isEmpty, isFloat, numbersOf } from './views.
 
 export function offerDense(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs, output } = call;
-  if (op.kind !== 'dense' || isEmpty(call)) return null;
+  if (op.kind !== 'dense' || isEmpty(call) || op.rounding) return null;
   const w = numbersOf(inputs[1]);
   const bias = inputs[2] ? numbersOf(inputs[2]) : null;
   if (!w || (inputs[2] && !bias)) return null;
@@ -111,10 +111,10 @@ function bindF32(
           c3 += a * weights[w3 + k];
         }
         const out = to + m * outC;
-        y[out + first] = c0 < min ? min : c0 > max ? max : c0;
-        y[out + n1] = c1 < min ? min : c1 > max ? max : c1;
-        y[out + n2] = c2 < min ? min : c2 > max ? max : c2;
-        y[out + n3] = c3 < min ? min : c3 > max ? max : c3;
+        y[out + first] = Math.min(Math.max(c0, min), max);
+        y[out + n1] = Math.min(Math.max(c1, min), max);
+        y[out + n2] = Math.min(Math.max(c2, min), max);
+        y[out + n3] = Math.min(Math.max(c3, min), max);
       }
     }
   };

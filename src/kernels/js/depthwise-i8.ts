@@ -19,7 +19,7 @@ import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
 export function offerDepthwiseI8(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs } = call;
-  if (op.kind !== 'depthwiseConv2d' || !isQuantizedProduct(call) || isEmpty(call)) return null;
+  if (op.kind !== 'depthwiseConv2d' || !isQuantizedProduct(call) || isEmpty(call) || op.rounding) return null;
   const w = numbersOf(inputs[1]);
   if (!w || (inputs[2] && !numbersOf(inputs[2]))) return null;
   const g = windowGeometry(call);

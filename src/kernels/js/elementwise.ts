@@ -5,23 +5,23 @@
  *
  *   map-f32-js     y = f(x)                            as reference, in f64, rounded once
  *   table-i8-js    y = table[x]                        256 entries made by the reference function: exact
- *   binary-f32-js  y = clamp(a ∘ b), ∘ in + − · / min max
+ *   binary-f32-js  y = clamp(a ∘ b), ∘ in + − · / min max pow
  *   sum-i8-js      a ± b through two tables of the rescaled terms; the sum is requantised in f64, and in
  *                  integers where f64 comes near a tie: exact
  *   pair-i8-js     any other int8 function of two numbers, by the reference function
  */
 
 import { denseStrides, type Shape } from '../../tensor.ts';
-import type { BinaryFn, Clamp, KernelCall, Offer, Step, View } from '../call.ts';
+import type { BinaryFn, Clamp, KernelCall, Offer, Step, UnaryFn, View } from '../call.ts';
 import { broadcastStrides } from '../geometry.ts';
 import { int8PairFunction } from '../reference/binary.ts';
 import { int8Function } from '../reference/int8-function.ts';
-import { realUnary } from '../reference/unary.ts';
 import {
   isQuantized8,
   multiplyByQuantizedMultiplier,
   quantizedBounds,
   roundHalfAway,
+  roundsToEven,
   scaleOf,
   sumMultipliers,
   zeroPointOf,
@@ -29,7 +29,7 @@ import {
 import { bytesOf, collapse, flipOf, floatsOf, isEmpty, isFloat, type Nest } from './views.ts';
 
 export function offerElementwise(call: KernelCall): Offer | null {
-  if (isEmpty(call)) return null;
+  if (isEmpty(call) || roundsToEven(call)) return null;
   if (call.arithmetic.kind === 'binary') return offerBinary(call, call.arithmetic.fn, call.arithmetic.clamp);
   return offerTable(call) ?? offerMap(call) ?? offerDequantize(call) ?? offerQuantize(call);
 }
@@ -93,6 +93,8 @@ function offerTable(call: KernelCall): Offer | null {
 function offerMap(call: KernelCall): Offer | null {
   const { arithmetic: op, output } = call;
   if (!isFloat(call) || (op.kind !== 'clamp' && op.kind !== 'unary')) return null;
+  const loop = op.kind === 'unary' ? mapLoops[op.fn] : null;
+  if (loop === undefined) return null;
   return {
     kernel: 'map-f32-js',
     strided: true,
@@ -105,19 +107,74 @@ function offerMap(call: KernelCall): Offer | null {
       if (op.kind === 'clamp') {
         const { min, max } = op.clamp;
         return overRows(nest, [a.offset, out.offset], (count, i, o) => {
-          for (let n = 0; n < count; n++) {
-            const value = x[i + n * sx];
-            y[o + n * sy] = value < min ? min : value > max ? max : value;
-          }
+          for (let n = 0; n < count; n++) y[o + n * sy] = Math.min(Math.max(x[i + n * sx], min), max);
         });
       }
-      const f = realUnary(op.fn, op.alpha);
-      return overRows(nest, [a.offset, out.offset], (count, i, o) => {
-        for (let n = 0; n < count; n++) y[o + n * sy] = f(x[i + n * sx]);
-      });
+      const { alpha } = op;
+      return overRows(nest, [a.offset, out.offset], (count, i, o) => loop!(x, i, sx, y, o, sy, count, alpha));
     },
   };
 }
+
+type MapLoop = (
+  x: Float32Array,
+  i: number,
+  sx: number,
+  y: Float32Array,
+  o: number,
+  sy: number,
+  count: number,
+  alpha: number,
+) => void;
+
+/**
+ * The functions of reference/unary.ts, each in a loop of its own: a call that takes or returns a double would
+ * allocate one.
+ */
+const mapLoops: Partial<Record<UnaryFn, MapLoop>> = {
+  abs: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.abs(x[i + n * sx]);
+  },
+  neg: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = -x[i + n * sx];
+  },
+  exp: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.exp(x[i + n * sx]);
+  },
+  log: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.log(x[i + n * sx]);
+  },
+  sqrt: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.sqrt(x[i + n * sx]);
+  },
+  rsqrt: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = 1 / Math.sqrt(x[i + n * sx]);
+  },
+  square: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = x[i + n * sx] * x[i + n * sx];
+  },
+  floor: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.floor(x[i + n * sx]);
+  },
+  logistic: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = 1 / (1 + Math.exp(-x[i + n * sx]));
+  },
+  tanh: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) y[o + n * sy] = Math.tanh(x[i + n * sx]);
+  },
+  hardSwish: (x, i, sx, y, o, sy, count) => {
+    for (let n = 0; n < count; n++) {
+      const value = x[i + n * sx];
+      y[o + n * sy] = (value * Math.min(Math.max(value + 3, 0), 6)) / 6;
+    }
+  },
+  leakyRelu: (x, i, sx, y, o, sy, count, alpha) => {
+    for (let n = 0; n < count; n++) {
+      const value = x[i + n * sx];
+      y[o + n * sy] = value > 0 ? value : value * alpha;
+    }
+  },
+};
 
 /** i8 or u8 → f32, one scale: 256 possible results. */
 function offerDequantize(call: KernelCall): Offer | null {
@@ -189,6 +246,7 @@ function offerBinary(call: KernelCall, fn: BinaryFn, clamp: Clamp): Offer | null
   if (isFloat(call)) {
     const loop = floatLoops[fn];
     if (!loop) return null;
+    const { min, max } = clamp;
     return {
       kernel: `${fn}-f32-js`,
       ...common,
@@ -201,7 +259,7 @@ function offerBinary(call: KernelCall, fn: BinaryFn, clamp: Clamp): Offer | null
         const [sa, sb, so] = nest.strides.map((s) => s[3]);
         const [x, z, y] = [floatsOf(a), floatsOf(b), floatsOf(out)];
         return overRows(nest, [a.offset, b.offset, out.offset], (count, i, j, o) =>
-          loop(x, i, sa, z, j, sb, y, o, so, count, clamp.min, clamp.max),
+          loop(x, i, sa, z, j, sb, y, o, so, count, min, max),
         );
       },
     };
@@ -330,24 +388,37 @@ type LoopF32 = (
   max: number,
 ) => void;
 
-/** One loop a function, so that each stays monomorphic. */
+/**
+ * One loop a function, so that each stays monomorphic. Bounds by Math.min and Math.max: of a choice between a
+ * bound, which is an object here, and a sum, the engine would make an object too.
+ */
 const floatLoops: Partial<Record<BinaryFn, LoopF32>> = {
   add: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
-    for (let n = 0; n < count; n++) {
-      const value = a[i + n * sa] + b[j + n * sb];
-      y[o + n * so] = value < min ? min : value > max ? max : value;
-    }
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(a[i + n * sa] + b[j + n * sb], min), max);
   },
   sub: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
-    for (let n = 0; n < count; n++) {
-      const value = a[i + n * sa] - b[j + n * sb];
-      y[o + n * so] = value < min ? min : value > max ? max : value;
-    }
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(a[i + n * sa] - b[j + n * sb], min), max);
   },
   mul: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
-    for (let n = 0; n < count; n++) {
-      const value = a[i + n * sa] * b[j + n * sb];
-      y[o + n * so] = value < min ? min : value > max ? max : value;
-    }
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(a[i + n * sa] * b[j + n * sb], min), max);
+  },
+  div: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(a[i + n * sa] / b[j + n * sb], min), max);
+  },
+  min: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(Math.min(a[i + n * sa], b[j + n * sb]), min), max);
+  },
+  max: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(Math.max(a[i + n * sa], b[j + n * sb]), min), max);
+  },
+  pow: (a, i, sa, b, j, sb, y, o, so, count, min, max) => {
+    for (let n = 0; n < count; n++)
+      y[o + n * so] = Math.min(Math.max(a[i + n * sa] ** b[j + n * sb], min), max);
   },
 };

@@ -13,7 +13,7 @@ import { bytesOf, flipOf, floatsOf, isEmpty, isFloat } from './views.ts';
 
 export function offerPool2d(call: KernelCall, op: Pool): Offer | null {
   const [x] = call.inputs;
-  if (isEmpty(call)) return null;
+  if (isEmpty(call) || op.rounding) return null;
   const g = windowGeometry(call);
   const isMax = op.kind === 'maxPool2d';
   if (isFloat(call)) {

@@ -1,5 +1,5 @@
 /** How the fast kernels see memory: bytes without a sign, and loops with as few dimensions as the strides allow. */
-import { type DType, elementCount, type Shape } from '../../tensor.ts';
+import { type DType, elementCount, isBig, type Shape } from '../../tensor.ts';
 import type { KernelCall, Operand, View } from '../call.ts';
 
 /**
@@ -23,9 +23,9 @@ export function floatsOf(view: View): Float32Array {
   throw new RangeError('a float kernel was bound to another dtype');
 }
 
-/** A constant's numbers; i64 constants never reach a fast kernel. */
+/** A constant's numbers; 64-bit integers never reach a fast kernel. */
 export function numbersOf(operand: Operand): ArrayLike<number> | null {
-  return operand.data === null || operand.data instanceof BigInt64Array ? null : operand.data;
+  return operand.data === null || isBig(operand.data) ? null : operand.data;
 }
 
 export function isFloat(call: KernelCall): boolean {

@@ -1,67 +1,33 @@
 /** The same number in another type, quantisation ignored. */
 
-import { type DType, elementCount } from '../../tensor.ts';
+import type { DType } from '../../tensor.ts';
 import type { KernelCall, Offer } from '../call.ts';
-import { clampTo, rangeOf } from '../requantize.ts';
-import { bigintsOf, numbersOf, offer } from './support.ts';
+import { boundsOf, elementwise, isBigType, isFloating, type Scalar } from './support.ts';
 
 /**
  * y[i] = x[i]
  *
- * f32 → integer cuts towards zero and saturates, NaN becomes 0. Integer → narrower integer keeps the low
- * bits, as a C cast does. Anything but 0 → bool is 1. i64 → f32 rounds by way of f64.
+ * Float → integer cuts towards zero and saturates, NaN becomes 0. Integer → narrower integer keeps the low
+ * bits, as a C cast does. Anything but 0 → bool is 1. 64-bit integers → f32 round by way of f64.
  */
 export function cast(call: KernelCall): Offer {
   const from = call.inputs[0].dtype;
   const to = call.output.dtype;
-  const count = elementCount(call.output.shape);
-  return offer(`cast-${from}-${to}`, ([xView], yView) => {
-    if (from === 'i64' && to === 'i64') {
-      const x = bigintsOf(xView);
-      const y = bigintsOf(yView);
-      return () => {
-        for (let i = 0; i < count; i++) y[yView.offset + i] = x[xView.offset + i];
-      };
-    }
-    if (from === 'i64') {
-      const x = bigintsOf(xView);
-      const y = numbersOf(yView);
-      const f = fromBigint(to);
-      return () => {
-        for (let i = 0; i < count; i++) y[yView.offset + i] = f(x[xView.offset + i]);
-      };
-    }
-    if (to === 'i64') {
-      const x = numbersOf(xView);
-      const y = bigintsOf(yView);
-      return () => {
-        for (let i = 0; i < count; i++) y[yView.offset + i] = toBigint(x[xView.offset + i]);
-      };
-    }
-    const x = numbersOf(xView);
-    const y = numbersOf(yView);
-    const f = numberCast(from, to);
-    return () => {
-      for (let i = 0; i < count; i++) y[yView.offset + i] = f(x[xView.offset + i]);
+  return { ...elementwise(call, 'cast', castFunction(from, to)), kernel: `cast-${from}-${to}-reference` };
+}
+
+/** An element of `from` ↦ one of `to`; storing it rounds to f32 and keeps the low bits of an integer. */
+export function castFunction(from: DType, to: DType): (x: Scalar) => Scalar {
+  if (to === 'bool') return (x) => (x === 0 || x === 0n ? 0 : 1);
+  if (isFloating(to)) return Number;
+  const store = isBigType(to) ? BigInt : Number;
+  if (isFloating(from)) {
+    const [lo, hi] = boundsOf(to);
+    return (x) => {
+      if (x <= lo) return lo;
+      return x >= hi ? hi : store(Math.trunc(Number(x) || 0)); // NaN is 0
     };
-  });
-}
-
-function numberCast(from: DType, to: DType): (x: number) => number {
-  if (to === 'bool') return (x) => Number(x !== 0);
-  if (from !== 'f32' || to === 'f32') return (x) => x; // storing in an integer array keeps the low bits
-  const range = rangeOf(to);
-  return (x) => (Number.isNaN(x) ? 0 : Math.trunc(clampTo(range, x)));
-}
-
-function fromBigint(to: DType): (x: bigint) => number {
-  if (to === 'bool') return (x) => Number(x !== 0n);
-  if (to === 'f32') return Number;
-  return (x) => Number(BigInt.asIntN(32, x));
-}
-
-function toBigint(x: number): bigint {
-  if (Number.isNaN(x)) return 0n;
-  if (x >= 2 ** 63) return 2n ** 63n - 1n;
-  return x <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(x));
+  }
+  if (isBigType(from) && !isBigType(to)) return (x) => Number(BigInt.asIntN(32, BigInt(x)));
+  return store;
 }

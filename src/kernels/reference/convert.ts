@@ -3,35 +3,32 @@
 import { elementCount } from '../../tensor.ts';
 import type { KernelCall, Offer, Operand } from '../call.ts';
 import { extentBetween } from '../geometry.ts';
-import {
-  clampTo,
-  multiplyByQuantizedMultiplier,
-  quantize,
-  rangeOf,
-  ratioMultiplier,
-  zeroPointOf,
-} from '../requantize.ts';
-import { allF32, numbersOf, offer } from './support.ts';
+import { quantize, rangeOf, roundingOf } from '../requantize.ts';
+import { requantized } from './int8-function.ts';
+import { allF32, numbersOf, type Of, offer } from './support.ts';
 
 /**
- * quantise     y = z + round(x / s)                 f32 → integer, halves away from zero
+ * quantise     y = z + round(x / s)                 f32 → integer, halves as `rounding` says
  * dequantise   y = s·(x − z)                        integer → f32
- * requantise   y = z_y + (x − zₓ)·[sₓ/s_y]          integer → integer, per tensor
+ * requantise   y = z_y + (x − zₓ)·[sₓ/s_y]          integer → integer, per tensor; with halves to even,
+ *              y = z_y + round(sₓ·(x − zₓ) / s_y)   the other two one after the other
  *
- * s and z may differ along the quantisation axis of the integer tensor. Integers: i8, u8, i16, i32.
+ * s and z may differ along the quantisation axis of the integer tensor. Integers: i8, u8, i16, u16, i32.
  * Exact: f32 throughout, as TensorFlow Lite Micro's reference. NaN becomes the zero point.
- * Source: tensorflow/tflite-micro, reference/quantize.h, dequantize.h, requantize.h.
+ * Source: tensorflow/tflite-micro, reference/quantize.h, dequantize.h, requantize.h; ONNX operators
+ * QuantizeLinear, DequantizeLinear.
  */
-export function convert(call: KernelCall): Offer | null {
+export function convert(call: KernelCall, op: Of<'convert'>): Offer | null {
   const { inputs, output } = call;
   const [x] = inputs;
   if (allF32(call)) return converter(call, 'copy', (value) => value);
   if (x.dtype === 'f32' && isQuantized(output)) {
     const range = rangeOf(output.dtype);
+    const round = roundingOf(op.rounding);
     const { scales, zeroPoints, channelOf } = channels(output);
     return converter(call, 'quantize', (value, i) => {
       const c = channelOf(i);
-      return quantize(value, scales[c], zeroPoints[c], range);
+      return quantize(value, scales[c], zeroPoints[c], range, round);
     });
   }
   if (isQuantized(x) && output.dtype === 'f32') {
@@ -43,13 +40,7 @@ export function convert(call: KernelCall): Offer | null {
   }
   if (!isQuantized(x) || !isQuantized(output)) return null;
   if (x.quantization?.scale.length !== 1 || output.quantization?.scale.length !== 1) return null;
-  const { multiplier, shift } = ratioMultiplier(x, output);
-  const range = rangeOf(output.dtype);
-  const zx = zeroPointOf(x);
-  const zy = zeroPointOf(output);
-  return converter(call, 'requantize', (value) =>
-    clampTo(range, zy + multiplyByQuantizedMultiplier((value - zx) | 0, multiplier, shift)),
-  );
+  return converter(call, 'requantize', requantized(x, output, rangeOf(output.dtype), op.rounding));
 }
 
 function converter(call: KernelCall, name: string, f: (value: number, i: number) => number): Offer {
@@ -65,7 +56,7 @@ function converter(call: KernelCall, name: string, f: (value: number, i: number)
 
 function isQuantized(operand: Operand): boolean {
   const { dtype, quantization } = operand;
-  return quantization !== null && (dtype === 'i8' || dtype === 'u8' || dtype === 'i16' || dtype === 'i32');
+  return quantization !== null && ['i8', 'u8', 'i16', 'u16', 'i32'].includes(dtype);
 }
 
 /** Scale and zero point of every channel, and the channel of element i. */

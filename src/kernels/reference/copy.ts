@@ -3,7 +3,7 @@
 import { denseStrides, elementCount } from '../../tensor.ts';
 import type { KernelCall, Offer } from '../call.ts';
 import { indexOf } from '../geometry.ts';
-import { bigintsOf, type Cells, numbersOf, type Of, offer, onCells } from './support.ts';
+import { cellsOf, isBigType, type Of, offer, type Scalar } from './support.ts';
 
 /**
  * y[outBegin_j + i_j] = x[begin_p + step_p·i_j],  p = perm[j],  0 ≤ i_j < extent[j]
@@ -20,14 +20,15 @@ export function copy(call: KernelCall, op: Of<'copy'>): Offer | null {
   const outFirst = op.outBegin.reduce((sum, begin, j) => sum + begin * outStrides[j], 0);
   const count = elementCount(op.extent);
   return offer(`copy-${x.dtype}`, ([xView], yView) => {
-    const move = <T>(from: Cells<T>, to: Cells<T>) => {
+    const from = cellsOf<Scalar>(xView);
+    const to = cellsOf<Scalar>(yView);
+    return () => {
       for (let i = 0; i < count; i++) {
         const xAt = xView.offset + first + indexOf(i, op.extent, xStrides);
         const yAt = yView.offset + outFirst + indexOf(i, op.extent, outStrides);
         to[yAt] = from[xAt];
       }
     };
-    return onCells(xView, yView, move<number>, move<bigint>);
   });
 }
 
@@ -35,13 +36,9 @@ export function copy(call: KernelCall, op: Of<'copy'>): Offer | null {
 export function fill(call: KernelCall, op: Of<'fill'>): Offer {
   const count = elementCount(call.output.shape);
   return offer(`fill-${call.output.dtype}`, (_, yView) => {
-    if (call.output.dtype === 'i64') {
-      const y = bigintsOf(yView);
-      const value = BigInt(op.value);
-      return () => y.fill(value, yView.offset, yView.offset + count);
-    }
-    const y = numbersOf(yView);
-    return () => y.fill(op.value, yView.offset, yView.offset + count);
+    // The view's elements are of the output's dtype, and so is the value.
+    const value = (isBigType(call.output.dtype) ? BigInt(op.value) : op.value) as never;
+    return () => yView.data.fill(value, yView.offset, yView.offset + count);
   });
 }
 
@@ -59,7 +56,9 @@ export function mirrorPad(call: KernelCall, op: Of<'mirrorPad'>): Offer | null {
   const count = elementCount(shape);
   const edge = op.mode === 'symmetric' ? 1 : 0;
   return offer(`mirror-pad-${x.dtype}`, ([xView], yView) => {
-    const move = <T>(from: Cells<T>, to: Cells<T>) => {
+    const from = cellsOf<Scalar>(xView);
+    const to = cellsOf<Scalar>(yView);
+    return () => {
       for (let i = 0; i < count; i++) {
         let at = xView.offset;
         let rest = i;
@@ -74,6 +73,5 @@ export function mirrorPad(call: KernelCall, op: Of<'mirrorPad'>): Offer | null {
         to[yView.offset + i] = from[at];
       }
     };
-    return onCells(xView, yView, move<number>, move<bigint>);
   });
 }

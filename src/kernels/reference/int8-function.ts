@@ -3,23 +3,25 @@
  * call becomes. There are only 256 inputs, so a fast kernel may tabulate the function it gets here.
  */
 
-import { unreachable } from '../../errors.ts';
-import type { KernelCall, Operand, UnaryFn } from '../call.ts';
+import type { KernelCall, Operand, Rounding, UnaryFn } from '../call.ts';
 import { inputRadius, inverseSquareRoot, logistic, tanh } from '../fixed-point.ts';
 import {
   clampTo,
   isQuantized8,
   multiplyByQuantizedMultiplier,
+  quantize,
   quantizedBounds,
   quantizeMultiplier,
   type Range,
   rangeOf,
   ratioMultiplier,
   roundHalfAway,
+  roundHalfEven,
   roundingDivideByPowerOfTwo,
   scaleOf,
   zeroPointOf,
 } from '../requantize.ts';
+import { realUnary } from './real-unary.ts';
 
 export type Int8Function = (q: number) => number;
 
@@ -30,9 +32,9 @@ export function int8Function(call: KernelCall): Int8Function | null {
   if (inputs.length !== 1 || !isQuantized8(x) || !isQuantized8(output)) return null;
   switch (op.kind) {
     case 'clamp':
-      return requantized(x, output, quantizedBounds(op.clamp, output));
+      return requantized(x, output, quantizedBounds(op.clamp, output), 'away');
     case 'convert':
-      return requantized(x, output, rangeOf(output.dtype));
+      return requantized(x, output, rangeOf(output.dtype), op.rounding);
     case 'unary':
       return unaryFunction(op.fn, op.alpha, x, output);
     default:
@@ -61,26 +63,24 @@ function unaryFunction(fn: UnaryFn, alpha: number, x: Operand, y: Operand): Int8
       return throughReal((real) => (real <= 0 ? least : Math.log(real)), x, y);
     }
     case 'elu':
-      return throughReal((real) => (real < 0 ? Math.fround(Math.exp(real)) - 1 : real), x, y);
-    case 'exp':
-      return throughReal(Math.exp, x, y);
-    case 'floor':
-      return throughReal(Math.floor, x, y);
-    case 'neg':
-      return throughReal((real) => -real, x, y);
-    case 'square':
-      return throughReal((real) => real * real, x, y);
+      return throughReal((real) => (real < 0 ? alpha * (Math.fround(Math.exp(real)) - 1) : real), x, y);
     default:
-      return unreachable(fn);
+      return throughReal(realUnary(fn, alpha), x, y);
   }
 }
 
-/** z_y + (q − zₓ)·[sₓ/s_y], clamped. Source: reference/requantize.h, micro/kernels/activations_common.cc. */
-function requantized(x: Operand, y: Operand, bounds: Range): Int8Function {
-  const { multiplier, shift } = ratioMultiplier(x, y);
+/**
+ * z_y + (q − zₓ)·[sₓ/s_y], clamped; with halves to even, dequantised and quantised in f32.
+ * Source: reference/requantize.h, micro/kernels/activations_common.cc.
+ */
+export function requantized(x: Operand, y: Operand, bounds: Range, rounding: Rounding): Int8Function {
   const zx = zeroPointOf(x);
   const zy = zeroPointOf(y);
-  return (q) => clampTo(bounds, zy + multiplyByQuantizedMultiplier(q - zx, multiplier, shift));
+  if (rounding === 'even') {
+    return (q) => quantize(scaleOf(x) * Math.fround(q - zx), scaleOf(y), zy, bounds, roundHalfEven);
+  }
+  const { multiplier, shift } = ratioMultiplier(x, y);
+  return (q) => clampTo(bounds, zy + multiplyByQuantizedMultiplier((q - zx) | 0, multiplier, shift));
 }
 
 /** z_y + |q − zₓ|·[sₓ/s_y]. Source: micro/kernels/elementwise.cc. */

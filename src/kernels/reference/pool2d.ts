@@ -2,7 +2,18 @@
 
 import type { KernelCall, Offer } from '../call.ts';
 import { windowGeometry } from '../geometry.ts';
-import { clampTo, isQuantized8, quantizedBounds, zeroPointOf } from '../requantize.ts';
+import {
+  clampTo,
+  isQuantized8,
+  quantize,
+  quantizedBounds,
+  rangeOf,
+  roundHalfEven,
+  roundingOf,
+  roundsToEven,
+  scaleOf,
+  zeroPointOf,
+} from '../requantize.ts';
 import { allF32, clampReal, numbersOf, type Of, offer } from './support.ts';
 
 /**
@@ -12,7 +23,8 @@ import { allF32, clampReal, numbersOf, type Of, offer } from './support.ts';
  *   y  (n, outH, outW, c)
  *
  * int8: x and y are quantised alike, so the stored integers are compared and averaged as they are;
- * the mean rounds halves away from zero. A window wholly outside gives 0.
+ * the mean rounds halves away from zero. With halves to even, the mean is taken of real numbers and
+ * quantised again: q = z_y + round([sₓ·Σ(x − zₓ)/count] / s_y). A window wholly outside gives 0.
  * Order: n, oh, ow, c outside; kh, kw inside.
  * Exact: f32 sums in f64 and rounds once; int8 equals TensorFlow Lite Micro's reference.
  * Source: tensorflow/tflite-micro, reference/integer_ops/pooling.h.
@@ -24,7 +36,9 @@ export function pool2d(call: KernelCall, op: Of<'maxPool2d' | 'averagePool2d'>):
   const g = windowGeometry(call);
   const takesMax = op.kind === 'maxPool2d';
   const zero = int8 ? zeroPointOf(call.output) : 0;
-  const bounds = int8 ? quantizedBounds(op.clamp, call.output) : null;
+  const even = roundsToEven(call);
+  const bounds = int8 ? quantizedBounds(op.clamp, call.output, roundingOf(op.rounding)) : null;
+  const mean = int8 ? (even ? evenMean(call) : roundedMean) : (sum: number, count: number) => sum / count;
   return offer(`${takesMax ? 'max-pool' : 'average-pool'}-${dtype}`, ([xView], yView) => {
     const x = numbersOf(xView);
     const y = numbersOf(yView);
@@ -49,7 +63,7 @@ export function pool2d(call: KernelCall, op: Of<'maxPool2d' | 'averagePool2d'>):
               }
               let result = zero;
               if (count > 0 && takesMax) result = max;
-              else if (count > 0) result = int8 ? roundedMean(sum, count) : sum / count;
+              else if (count > 0) result = mean(sum, count);
               y[yView.offset + ((n * g.outH + oh) * g.outW + ow) * g.outC + c] =
                 bounds === null ? clampReal(result, op.clamp) : clampTo(bounds, result);
             }
@@ -58,6 +72,17 @@ export function pool2d(call: KernelCall, op: Of<'maxPool2d' | 'averagePool2d'>):
       }
     };
   });
+}
+
+/** The mean in real numbers, quantised again. Source: ONNX operators AveragePool and QuantizeLinear. */
+function evenMean({ inputs: [x], output }: KernelCall): (sum: number, count: number) => number {
+  const zx = zeroPointOf(x);
+  const zy = zeroPointOf(output);
+  const range = rangeOf(output.dtype);
+  return (sum, count) => {
+    const real = (scaleOf(x) * (sum - count * zx)) / count;
+    return quantize(real, scaleOf(output), zy, range, roundHalfEven);
+  };
 }
 
 /** sum / count in integers, halves away from zero. */

@@ -12,7 +12,7 @@ import {
   ratioMultiplier,
   zeroPointOf,
 } from '../requantize.ts';
-import { allF32, inStep, numbersOf, offer } from './support.ts';
+import { allFloating, inStep, numbersOf, offer } from './support.ts';
 
 /**
  * y[i] = x[i] if x[i] ≥ 0, else x[i]·slope[j], where j follows i with repeated axes standing still
@@ -21,13 +21,13 @@ import { allF32, inStep, numbersOf, offer } from './support.ts';
  *   slope  any shape that broadcasts to it, usually (c)
  *
  * int8: z_y + (x − zₓ)·[sₓ/s_y], or z_y + (x − zₓ)·(slope − z)·[sₓ·s/s_y].
- * Exact: f32 rounds once; int8 equals TensorFlow Lite Micro's reference.
+ * Exact: f32 rounds once, f64 in f64; int8 equals TensorFlow Lite Micro's reference.
  * Source: He et al. 2015, arXiv:1502.01852, eq. 1; tensorflow/tflite-micro, reference/prelu.h.
  */
 export function prelu(call: KernelCall): Offer | null {
   const { inputs, output } = call;
   const [x, slope] = inputs;
-  if (allF32(call)) return preluOf(call, (x, slope) => (x >= 0 ? x : x * slope));
+  if (allFloating(call)) return preluOf(call, null);
   if (!isQuantized8(x) || !isQuantized8(slope) || !isQuantized8(output)) return null;
   const above = ratioMultiplier(x, output);
   const below = productMultiplier(x, slope, output);
@@ -45,7 +45,8 @@ export function prelu(call: KernelCall): Offer | null {
   });
 }
 
-function preluOf(call: KernelCall, f: (x: number, slope: number) => number): Offer {
+/** Without `f`, on real numbers. */
+function preluOf(call: KernelCall, f: ((x: number, slope: number) => number) | null): Offer {
   const { shape } = call.output;
   const xStrides = broadcastStrides(call.inputs[0].shape, shape);
   const slopeStrides = broadcastStrides(call.inputs[1].shape, shape);
@@ -58,7 +59,8 @@ function preluOf(call: KernelCall, f: (x: number, slope: number) => number): Off
       for (let i = 0; i < count; i++) {
         const xAt = xView.offset + indexOf(i, shape, xStrides);
         const slopeAt = slopeView.offset + indexOf(i, shape, slopeStrides);
-        y[yView.offset + i] = f(x[xAt], slope[slopeAt]);
+        if (f) y[yView.offset + i] = f(x[xAt], slope[slopeAt]);
+        else y[yView.offset + i] = x[xAt] >= 0 ? x[xAt] : x[xAt] * slope[slopeAt];
       }
     };
   };

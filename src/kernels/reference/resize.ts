@@ -1,7 +1,7 @@
 /** Enlarging and shrinking pictures. */
 
 import type { KernelCall, Offer } from '../call.ts';
-import { allF32, type Cells, numbersOf, type Of, offer, onCells } from './support.ts';
+import { allF32, cellsOf, numbersOf, type Of, offer, type Scalar } from './support.ts';
 
 /**
  * y[n,oh,ow,c] = x at (h, w), h = scale·oh, or scale·(oh + 1/2) − 1/2 with half-pixel centres; w alike;
@@ -31,7 +31,9 @@ function nearest(call: KernelCall, op: Of<'resize'>): Offer {
   const rows = nearestCells(inH, outH, op); // (outH)
   const columns = nearestCells(inW, outW, op); // (outW)
   return offer(`resize-nearest-${call.output.dtype}`, ([xView], yView) => {
-    const move = <T>(x: Cells<T>, y: Cells<T>) => {
+    const x = cellsOf<Scalar>(xView);
+    const y = cellsOf<Scalar>(yView);
+    return () => {
       for (let b = 0; b < n; b++) {
         for (let oh = 0; oh < outH; oh++) {
           for (let ow = 0; ow < outW; ow++) {
@@ -42,7 +44,6 @@ function nearest(call: KernelCall, op: Of<'resize'>): Offer {
         }
       }
     };
-    return onCells(xView, yView, move<number>, move<bigint>);
   });
 }
 

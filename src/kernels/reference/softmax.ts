@@ -14,20 +14,21 @@ import {
   scaleOf,
   zeroPointOf,
 } from '../requantize.ts';
-import { allF32, numbersOf, type Of, offer } from './support.ts';
+import { allFloating, numbersOf, type Of, offer } from './support.ts';
 
 /**
- * y[i,c] = e^(β·(x[i,c] − mᵢ)) / Σ_c e^(β·(x[i,c] − mᵢ)),  mᵢ = max_c x[i,c]
+ * y[i,c] = e^(β·(x[i,c] − mᵢ)) / Σ_c e^(β·(x[i,c] − mᵢ)),  mᵢ = max_c x[i,c]; or its logarithm
  *
  *   x, y  (…, C)
  *
  * int8: fixed point. Differences to the maximum become Q5 (range ±32), e^· is Q0, the sum Q12; y has
  * scale 1/256 and its zero point at the bottom of the dtype. Differences beyond the range of Q5 give 0.
- * Exact: f32 in f64, rounded once; int8 equals TensorFlow Lite Micro's reference.
+ * Exact: f64 throughout, rounded once for f32; int8 equals TensorFlow Lite Micro's reference.
  * Source: tensorflow/tflite-micro, reference/softmax.h; gemmlowp, fixedpoint.h.
  */
 export function softmax(call: KernelCall, op: Of<'softmax'>): Offer | null {
-  if (allF32(call)) return softmaxF32(call, op);
+  if (allFloating(call)) return softmaxFloat(call, op);
+  if (op.log) return null;
   if (call.inputs[0].dtype === call.output.dtype && hasSoftmaxScale(call.inputs[0], call.output)) {
     return softmaxInt8(call, op);
   }
@@ -40,11 +41,11 @@ function hasSoftmaxScale(x: Operand, y: Operand): boolean {
   );
 }
 
-function softmaxF32(call: KernelCall, op: Of<'softmax'>): Offer {
-  const { shape } = call.output;
+function softmaxFloat(call: KernelCall, op: Of<'softmax'>): Offer {
+  const { shape, dtype } = call.output;
   const C = shape[shape.length - 1];
   const rows = elementCount(shape) / C;
-  return offer('softmax-f32', ([xView], yView) => {
+  return offer(`${op.log ? 'log-' : ''}softmax-${dtype}`, ([xView], yView) => {
     const x = numbersOf(xView);
     const y = numbersOf(yView);
     const exps = new Float64Array(C);
@@ -56,7 +57,10 @@ function softmaxF32(call: KernelCall, op: Of<'softmax'>): Offer {
         for (let c = 0; c < C; c++) max = Math.max(max, x[xAt + c]);
         let sum = 0;
         for (let c = 0; c < C; c++) sum += exps[c] = Math.exp(op.beta * (x[xAt + c] - max));
-        for (let c = 0; c < C; c++) y[yAt + c] = exps[c] / sum;
+        const log = Math.log(sum);
+        for (let c = 0; c < C; c++) {
+          y[yAt + c] = op.log ? op.beta * (x[xAt + c] - max) - log : exps[c] / sum;
+        }
       }
     };
   });

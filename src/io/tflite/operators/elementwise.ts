@@ -4,8 +4,10 @@ import { noClamp } from '../../../kernels/call.ts';
 import { fileType, type Operator } from '../operator.ts';
 import { binaryActivation, binaryUnion, l2Norm, leakyRelu, reducer, softmax } from '../schema.ts';
 
-const unary = (fn: UnaryFn) => (op: Operator) =>
-  op.compute({ kind: 'unary', fn, alpha: 0 }, [op.activation(0).id]);
+const unary =
+  (fn: UnaryFn, alpha = 0) =>
+  (op: Operator) =>
+    op.compute({ kind: 'unary', fn, alpha }, [op.activation(0).id]);
 
 /** ABS, NEG and SQUARE also take whole numbers. */
 const unaryOnNumbers = (fn: UnaryFn) => (op: Operator) =>
@@ -60,7 +62,7 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
   FLOOR: unary('floor'),
   LOGISTIC: unary('logistic'),
   TANH: unary('tanh'),
-  ELU: unary('elu'),
+  ELU: unary('elu', 1),
   HARD_SWISH: unary('hardSwish'),
   LEAKY_RELU(op) {
     const alpha = op.options(leakyRelu.union).f32(leakyRelu.alpha);
@@ -83,7 +85,7 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
   SOFTMAX(op) {
     const beta = op.options(softmax.union).f32(softmax.beta);
     if (!Number.isFinite(beta)) op.fail(`beta ${beta}`);
-    op.compute({ kind: 'softmax', beta }, [op.activation(0).id]);
+    op.compute({ kind: 'softmax', beta, log: false }, [op.activation(0).id]);
   },
   L2_NORMALIZATION(op) {
     op.clamp(op.options(l2Norm.union).i8(l2Norm.activation)); // the schema ignores it; an unknown one is refused
@@ -98,7 +100,8 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
     const axis = op.axis(op.integer(1, 'axis'), x.shape.length);
     const { name, type, dtype } = op.output();
     if (dtype !== 'i32' && dtype !== 'i64') op.unsupported(`${type} output`);
-    op.finish(op.builder.add({ kind: 'argMax', axis }, [x.id], { name, dtype, quantization: null }));
+    const arithmetic = { kind: 'argMax', axis, least: false, last: false } as const;
+    op.finish(op.builder.add(arithmetic, [x.id], { name, dtype, quantization: null }));
   },
 
   QUANTIZE(op) {
@@ -106,7 +109,7 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
     const { name, type, dtype } = op.output();
     if (dtype !== 'i8' && dtype !== 'u8') op.unsupported(`${type} output`);
     const quantization = op.computedQuantization(dtype);
-    op.finish(op.builder.add({ kind: 'convert' }, [x.id], { name, dtype, quantization }));
+    op.finish(op.builder.add({ kind: 'convert', rounding: 'away' }, [x.id], { name, dtype, quantization }));
   },
 
   /** Constants become float at once; float16 ones already are. */
@@ -118,7 +121,8 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
     else if (x.value.data && x.value.quantization) op.finish(op.dequantized(0));
     else {
       const { id } = op.activation(0);
-      op.finish(op.builder.add({ kind: 'convert' }, [id], { name, dtype: 'f32', quantization: null }));
+      const output = { name, dtype: 'f32', quantization: null } as const;
+      op.finish(op.builder.add({ kind: 'convert', rounding: 'away' }, [id], output));
     }
   },
 

@@ -267,7 +267,7 @@ function inNumbersOfOutput(op: Operator, x: Operand): Operand {
   if ((dtype !== 'i8' && dtype !== 'u8') || !own || !wanted) return x;
   if (own.scale.length > 1 || wanted.scale.length > 1) op.unsupported('data quantised per axis');
   if (own.scale[0] === wanted.scale[0] && own.zeroPoint[0] === wanted.zeroPoint[0]) return x;
-  return op.wrap(op.step({ kind: 'convert' }, [x.id], wanted));
+  return op.wrap(op.step({ kind: 'convert', rounding: 'away' }, [x.id], wanted));
 }
 
 function padWith(op: Operator, value: number): void {

@@ -112,7 +112,7 @@ function pool(op: Operator, kind: 'averagePool2d' | 'maxPool2d'): void {
     (out.zeroPoint[0] === own.zeroPoint[0] && Math.abs(out.scale[0]! - own.scale[0]!) <= 1e-6);
   const arithmetic = { kind, kernel, stride, pad, clamp };
   if (alike) op.compute(arithmetic, [x.id]);
-  else op.compute({ kind: 'convert' }, [op.step(arithmetic, [x.id], own)]);
+  else op.compute({ kind: 'convert', rounding: 'away' }, [op.step(arithmetic, [x.id], own)]);
 }
 
 function hasOneScale(w: Operand): boolean {
