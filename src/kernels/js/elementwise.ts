@@ -6,8 +6,8 @@
  *   map-f32-js     y = f(x)                            as reference, in f64, rounded once
  *   table-i8-js    y = table[x]                        256 entries made by the reference function: exact
  *   binary-f32-js  y = clamp(a ∘ b), ∘ in + − · / min max pow
- *   sum-i8-js      a ± b through two tables of the rescaled terms; the sum is requantised in f64, and in
- *                  integers where f64 comes near a tie: exact
+ *   sum-i8-js      a ± b through two tables of the rescaled terms; the sum is requantised in f64, proven
+ *                  exact for every pair of bytes when the kernel is made
  *   pair-i8-js     any other int8 function of two numbers, by the reference function
  */
 
@@ -297,51 +297,62 @@ function offerBinary(call: KernelCall, fn: BinaryFn, clamp: Clamp): Offer | null
 
 type RowI8 = (count: number, i: number, j: number, o: number) => void;
 
-/** Null where f64 is too often near a tie for the shortcut to pay. */
+/**
+ * Both terms come from tables of 256; their sum is requantised in f64 (requantize-f64.ts). f64 may be wrong
+ * where the exact result is within a hair of an integer, so every pair of bytes that comes that close is
+ * checked here. Null where one fails.
+ */
 function sumRow(call: KernelCall, fn: 'add' | 'sub', clamp: Clamp) {
   const [p, q] = call.inputs;
   const m = sumMultipliers(fn, p, q, call.output);
-  const nudge = m.output.shift > 0 ? 0 : 2 ** (m.output.shift - 1);
-  const margin = nudge + 2 ** -20;
-  if (margin > 2 ** -8 || m.output.shift > 0) return null;
+  const { multiplier, shift } = m.output;
+  if (shift > 0) return null;
   const { lo, hi } = quantizedBounds(clamp, call.output);
   const zeroPoint = zeroPointOf(call.output);
-  const { multiplier, shift } = m.output;
-  const scale = multiplier * 2 ** (shift - 31);
   const term = (operand: typeof p, by: typeof m.a, sign: number) =>
     Int32Array.from({ length: 256 }, (_, byte) => {
       const value = (byte ^ flipOf(operand.dtype)) - flipOf(operand.dtype);
       const x = (value - zeroPointOf(operand)) << m.leftShift;
       return sign * multiplyByQuantizedMultiplier(x, by.multiplier, by.shift);
     });
-  const left = term(p, m.a, 1);
-  const right = term(q, m.b, fn === 'add' ? 1 : -1);
+  const nudge = shift === 0 ? 0 : 2 ** (shift - 1);
   const table: SumTable = {
-    left,
-    right,
-    scale,
-    margin,
-    multiplier,
-    shift,
+    left: term(p, m.a, 1),
+    right: term(q, m.b, fn === 'add' ? 1 : -1),
+    scale: multiplier * 2 ** (shift - 31),
+    half: Float64Array.of(0.5 + nudge, 0.5 - nudge),
     shiftUp: zeroPoint - lo,
     lo,
     most: hi - lo,
   };
+  if (!isExact(table, multiplier, shift)) return null;
   return (x: Uint8Array, sx: number, z: Uint8Array, sz: number, y: Uint8Array, sy: number): RowI8 =>
     (count, i, j, o) =>
       sumLoop(table, count, x, i, sx, z, j, sz, y, o, sy);
 }
 
 interface SumTable {
-  readonly left: Int32Array;
-  readonly right: Int32Array;
+  readonly left: Int32Array; // (256)
+  readonly right: Int32Array; // (256)
   readonly scale: number;
-  readonly margin: number;
-  readonly multiplier: number;
-  readonly shift: number;
+  readonly half: Float64Array; // (2) for sums ≥ 0 and < 0
   readonly shiftUp: number;
   readonly lo: number;
   readonly most: number;
+}
+
+function isExact({ left, right, scale, half }: SumTable, multiplier: number, shift: number): boolean {
+  for (const a of left)
+    for (const b of right) {
+      const sum = (a + b) | 0;
+      const real = sum * scale + half[sum >>> 31];
+      const whole = Math.floor(real);
+      const rest = real - whole;
+      if (rest > 2 ** -32 && rest < 1 - 2 ** -32) continue; // f64 is off by less than 2⁻⁴⁰ here
+      if (Math.abs(whole) < 1024 && whole !== multiplyByQuantizedMultiplier(sum, multiplier, shift))
+        return false;
+    }
+  return true;
 }
 
 function sumLoop(
@@ -357,16 +368,11 @@ function sumLoop(
   o: number,
   sy: number,
 ): void {
-  const { left, right, scale, margin, multiplier, shift, shiftUp, lo, most } = table;
+  const { left, right, scale, half, shiftUp, lo, most } = table;
   for (let n = 0; n < count; n++, i += sx, j += sz, o += sy) {
     const sum = (left[x[i]] + right[z[j]]) | 0;
-    const real = sum * scale + 0.5;
-    const whole = Math.floor(real);
-    const rest = real - whole;
-    let q =
-      rest < margin || rest > 1 - margin ? multiplyByQuantizedMultiplier(sum, multiplier, shift) : whole | 0;
     // Branches on data are mispredicted: the bounds are met by masks, max(q, 0) = q & ~(q >> 31).
-    q += shiftUp;
+    let q = (Math.floor(sum * scale + half[sum >>> 31]) | 0) + shiftUp;
     q &= ~(q >> 31);
     const over = most - q;
     y[o] = lo + q + (over & (over >> 31));
