@@ -1,8 +1,20 @@
 /** Files in and out. What is written is whole or not there: beside the target first, then renamed. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VireoError } from '../errors.ts';
 import type { Graph } from '../graph/ir.ts';
+import { isOnnx, readOnnx } from '../io/onnx/index.ts';
 import { readTflite } from '../io/tflite/index.ts';
 
 /** Where `data:` paths lie: VIREO_DATA, or `data/` in the package's folder. */
@@ -36,11 +48,42 @@ export interface NetworkFile {
 /** A network by its content, whatever its name. */
 export function readNetwork(path: string): NetworkFile {
   const bytes = readFile(path);
-  const identifier = String.fromCharCode(...bytes.subarray(4, 8));
-  if (identifier !== 'TFL3')
-    throw new VireoError(
-      'bad-file',
-      `${path}: expected a TFLite file ("TFL3" at byte 4), got ${JSON.stringify(identifier)}`,
-    );
-  return { path, bytes, graph: readTflite(bytes) };
+  if (String.fromCharCode(...bytes.subarray(4, 8)) === 'TFL3')
+    return { path, bytes, graph: readTflite(bytes) };
+  if (isOnnx(bytes)) return { path, bytes, graph: readOnnx(bytes, { external: besideModel(path) }) };
+  throw new VireoError('bad-file', `${path}: expected a TFLite or an ONNX file; it is neither`);
+}
+
+/** Weights that an ONNX file keeps in other files of its folder, links followed no further than that. */
+function besideModel(path: string): (location: string, offset: number, length: number) => Uint8Array {
+  return (location, offset, length) => {
+    const whole = join(dirname(path), location);
+    try {
+      const folder = realpathSync(dirname(path));
+      const inside = relative(folder, realpathSync(whole));
+      if (inside === '' || inside.startsWith('..') || isAbsolute(inside))
+        throw new Error('lies outside of the folder of the model');
+      return readPart(whole, offset, length);
+    } catch (error) {
+      throw new VireoError('io', `${whole}: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+}
+
+/** As many of the bytes as the file has. */
+function readPart(path: string, offset: number, length: number): Uint8Array {
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+    let at = 0;
+    while (at < bytes.length) {
+      const count = readSync(file, bytes, at, bytes.length - at, offset + at);
+      if (count === 0) break;
+      at += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
 }
