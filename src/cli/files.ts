@@ -16,6 +16,7 @@ import { VireoError } from '../errors.ts';
 import type { Graph } from '../graph/ir.ts';
 import { isOnnx, readOnnx } from '../io/onnx/index.ts';
 import { readTflite } from '../io/tflite/index.ts';
+import type { Shape } from '../tensor.ts';
 
 /** Where `data:` paths lie: VIREO_DATA, or `data/` in the package's folder. */
 export const dataFolder = process.env['VIREO_DATA'] ?? fileURLToPath(new URL('../../data', import.meta.url));
@@ -45,12 +46,12 @@ export interface NetworkFile {
   readonly graph: Graph;
 }
 
-/** A network by its content, whatever its name. */
-export function readNetwork(path: string): NetworkFile {
+/** A network by its content, whatever its name; `shapes` are those of its inputs by name. */
+export function readNetwork(path: string, shapes: Readonly<Record<string, Shape>> = {}): NetworkFile {
   const bytes = readFile(path);
   if (String.fromCharCode(...bytes.subarray(4, 8)) === 'TFL3')
-    return { path, bytes, graph: readTflite(bytes) };
-  if (isOnnx(bytes)) return { path, bytes, graph: readOnnx(bytes, { external: besideModel(path) }) };
+    return { path, bytes, graph: readTflite(bytes, { shapes }) };
+  if (isOnnx(bytes)) return { path, bytes, graph: readOnnx(bytes, { shapes, external: besideModel(path) }) };
   throw new VireoError('bad-file', `${path}: expected a TFLite or an ONNX file; it is neither`);
 }
 

@@ -7,7 +7,7 @@ import { reference } from '../kernels/reference/index.ts';
 import type { BigData } from '../tensor.ts';
 import { findNetworkCard } from './cards.ts';
 import { dataFolder, readNetwork } from './files.ts';
-import type { Given } from './options.ts';
+import { type Given, shapesOf } from './options.ts';
 
 export interface Network {
   readonly path: string;
@@ -23,11 +23,11 @@ export interface Network {
 const sets = { reference: [reference], js: [js, reference] };
 
 /** The network at `path`, with the kernels and the card that the command line asks for. */
-export function openNetwork(path: string, given: Pick<Given, 'text'>): Network {
+export function openNetwork(path: string, given: Pick<Given, 'text' | 'texts'>): Network {
   const kernels = given.text('kernels') ?? 'js';
   if (kernels !== 'js' && kernels !== 'reference')
     throw new VireoError('usage', `--kernels expects reference or js, got ${JSON.stringify(kernels)}`);
-  const { bytes, graph } = readNetwork(path);
+  const { bytes, graph } = readNetwork(path, shapesOf(given));
   const found = findNetworkCard(path, bytes, { card: given.text('card'), dataFolder });
   const session = compile(graph, { kernels: sets[kernels] });
   const card = found?.card;

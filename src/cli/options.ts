@@ -1,6 +1,7 @@
 /** Command lines: each command declares its options once; parsing and help come from that. */
 import { parseArgs } from 'node:util';
 import { VireoError } from '../errors.ts';
+import { type Shape, showShape } from '../tensor.ts';
 
 export interface Option {
   readonly name: string;
@@ -44,6 +45,34 @@ export const cardOption: Option = {
   value: 'FILE',
   about: 'the network card (default: NET.card.json beside NET.tflite, else built in by SHA-256)',
 };
+export const shapeOption: Option = {
+  name: 'shape',
+  value: 'NAME=1x3x48x192',
+  about: 'the shape of an input whose extents the file leaves open; one --shape for each',
+  repeats: true,
+};
+
+/** The shapes that `--shape` gives, by input; whether there are such inputs is for the reader to say. */
+export function shapesOf(given: Pick<Given, 'texts'>): Readonly<Record<string, Shape>> {
+  const shapes = new Map<string, Shape>();
+  for (const text of given.texts('shape')) {
+    const [, name, extents] = /^(.+)=(\d+(?:x\d+)*)$/su.exec(text) ?? [];
+    const shape = extents?.split('x').map(Number);
+    if (name === undefined || !shape?.every((extent) => Number.isSafeInteger(extent) && extent > 0))
+      throw new VireoError(
+        'usage',
+        `--shape expects an input and its extents, all at least 1, as in x=1x3x48x192, got ${JSON.stringify(text)}`,
+      );
+    const other = shapes.get(name);
+    if (other)
+      throw new VireoError(
+        'usage',
+        `--shape names input "${name}" twice: ${showShape(other)} and ${showShape(shape)}`,
+      );
+    shapes.set(name, shape);
+  }
+  return Object.fromEntries(shapes);
+}
 
 export function parse(command: Command, args: readonly string[]): Given {
   const options = Object.fromEntries(

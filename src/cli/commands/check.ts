@@ -2,19 +2,20 @@
 import { VireoError } from '../../errors.ts';
 import { compile } from '../../graph/run/session.ts';
 import { readNetwork } from '../files.ts';
-import { type Command, jsonOption, operandsOf } from '../options.ts';
+import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { countOperators } from './inspect.ts';
 
 export const check: Command = {
   name: 'check',
   operands: 'MODEL',
   about: 'Says whether vireo runs a network, and if not, lists everything that it lacks.',
-  options: [jsonOption],
+  options: [shapeOption, jsonOption],
   example: 'vireo check net.tflite',
   run: (given) => {
     const [path] = operandsOf(check, given, 1, 1);
+    const shapes = shapesOf(given);
     try {
-      const { graph } = readNetwork(path);
+      const { graph } = readNetwork(path, shapes);
       compile(graph);
       if (given.flag('json'))
         console.log(

@@ -5,7 +5,7 @@ import { planInput } from '../../io/cards/index.ts';
 import { openDataSet } from '../data-set.ts';
 import { dataFolder } from '../files.ts';
 import { feed, openNetwork, read } from '../network.ts';
-import { type Command, cardOption, jsonOption, kernelsOption, operandsOf } from '../options.ts';
+import { type Command, cardOption, jsonOption, kernelsOption, operandsOf, shapeOption } from '../options.ts';
 import { percent, progress } from '../terminal.ts';
 
 export const evaluate: Command = {
@@ -15,6 +15,7 @@ export const evaluate: Command = {
   options: [
     { name: 'data', value: 'CARD', about: 'the data card (docs/data.md); weights/cards/data has some' },
     { name: 'limit', value: 'N', about: 'only the first N items' },
+    shapeOption,
     kernelsOption,
     cardOption,
     jsonOption,

@@ -6,7 +6,7 @@ import { compile, type NamedTensor, type Session } from '../../graph/run/session
 import { showShape } from '../../tensor.ts';
 import { readNetwork } from '../files.ts';
 import { drawPlan } from '../memory-map.ts';
-import { type Command, jsonOption, operandsOf } from '../options.ts';
+import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { showBytes, showCount, table } from '../terminal.ts';
 
 export const inspect: Command = {
@@ -17,12 +17,13 @@ export const inspect: Command = {
     { name: 'memory', about: 'draw the memory plan: which bytes of the arena each step needs' },
     { name: 'kernels', about: 'list the steps with the kernel that computes each' },
     { name: 'graph', about: 'print the graph as it was read' },
+    shapeOption,
     jsonOption,
   ],
   example: 'vireo inspect net.tflite --memory',
   run: (given) => {
     const [path] = operandsOf(inspect, given, 1, 1);
-    const { graph } = readNetwork(path);
+    const { graph } = readNetwork(path, shapesOf(given));
     const session = compile(graph);
     if (given.flag('json')) console.log(JSON.stringify(summary(graph, session), null, 2));
     else {

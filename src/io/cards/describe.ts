@@ -20,6 +20,7 @@ export function describeOutput(output: OutputCard, data: TensorData, info: Tenso
       return best(confidences(output, readReal(data, info.quantization)), output.labels, top);
     case 'segmentation':
       return best(shares(data), output.labels, top).filter(({ confidence }) => confidence > 0);
+    case 'detection': // see detect.ts
     case 'regression':
     case 'raw':
       return [];

@@ -76,7 +76,8 @@ function withLabels(card: NetworkCard, context: PathContext, files: CardFiles): 
   const notes: string[] = [];
   const outputs = card.outputs.map((output): OutputCard => {
     if (
-      (output.kind !== 'classification' && output.kind !== 'segmentation') ||
+      output.kind === 'regression' ||
+      output.kind === 'raw' ||
       output.labels.file === undefined
     ) {
       return output;

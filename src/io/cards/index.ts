@@ -3,6 +3,8 @@
 export type { TensorInfo } from '../../tensor.ts';
 export type { Label } from './describe.ts';
 export { combineWindows, describeOutput } from './describe.ts';
+export type { Box, Detection } from './detect.ts';
+export { detect, overlapOf } from './detect.ts';
 export type { CardFiles, CardRequest, FoundCard } from './find.ts';
 export { cardPathOf, findCard } from './find.ts';
 export type { InputCard, Labels, NetworkCard, OutputCard } from './network-card.ts';

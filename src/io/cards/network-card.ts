@@ -62,8 +62,21 @@ export type OutputCard =
     }
   /** One class number for every pixel. */
   | { readonly kind: 'segmentation'; readonly labels: Labels }
+  /** Scores [1, N, classes], class 0 being the background; another output has the N boxes [1, N, 4]. */
+  | {
+      readonly kind: 'detection';
+      /** The number of the output that has the boxes. */
+      readonly boxes: number;
+      /** `corners`: x1, y1, x2, y2 as shares of the picture's width and height. */
+      readonly form: 'corners';
+      /** What a score must exceed. */
+      readonly threshold: number;
+      /** Of two boxes of a class that overlap by more (intersection over union), the likelier one stays. */
+      readonly overlap: number;
+      readonly labels: Labels;
+    }
   | { readonly kind: 'regression'; readonly unit: string }
-  /** Numbers for a program, not for a reader: boxes, embeddings. */
+  /** Numbers for a program, not for a reader: the boxes of a detection, embeddings. */
   | { readonly kind: 'raw'; readonly about: string };
 
 /** Names of the classes 0, 1, …; from the card itself, or from a file that `loadLabels` reads. */
@@ -100,7 +113,7 @@ export function parseNetworkCard(text: string, file: string): NetworkCard {
     about: isGiven(card.about) ? textOf(card.about) : '',
     sha256: isGiven(card.sha256) ? itemsOf(card.sha256).map(hashOf) : [],
     inputs: itemsOf(card.inputs, 1).map(inputOf),
-    outputs: itemsOf(card.outputs, 1).map(outputOf),
+    outputs: itemsOf(card.outputs, 1).map((place, index, { length }) => outputOf(place, index, length)),
   };
 }
 
@@ -185,8 +198,8 @@ function roundingOf(place: Place): Rounding {
   return isGiven(place) ? oneOf(place, ['nearest', 'truncate']) : 'nearest';
 }
 
-function outputOf(place: Place): OutputCard {
-  switch (kindOf(place, ['classification', 'segmentation', 'regression', 'raw'])) {
+function outputOf(place: Place, index: number, count: number): OutputCard {
+  switch (kindOf(place, ['classification', 'segmentation', 'detection', 'regression', 'raw'])) {
     case 'classification': {
       const output = fieldsOf(place, ['kind', 'scores', 'labels', 'overWindows']);
       return {
@@ -198,6 +211,19 @@ function outputOf(place: Place): OutputCard {
     }
     case 'segmentation':
       return { kind: 'segmentation', labels: labelsOf(fieldsOf(place, ['kind', 'labels']).labels) };
+    case 'detection': {
+      const output = fieldsOf(place, ['kind', 'boxes', 'form', 'threshold', 'overlap', 'labels']);
+      const boxes = wholeOf(output.boxes, 0, count - 1);
+      if (boxes === index) throw mistake(output.boxes, 'the number of another output');
+      return {
+        kind: 'detection',
+        boxes,
+        form: isGiven(output.form) ? oneOf(output.form, ['corners']) : 'corners',
+        threshold: isGiven(output.threshold) ? shareOf(output.threshold) : 0.7,
+        overlap: isGiven(output.overlap) ? shareOf(output.overlap) : 0.3,
+        labels: labelsOf(output.labels),
+      };
+    }
     case 'regression': {
       const output = fieldsOf(place, ['kind', 'unit']);
       return { kind: 'regression', unit: isGiven(output.unit) ? textOf(output.unit) : '' };
@@ -207,6 +233,12 @@ function outputOf(place: Place): OutputCard {
       return { kind: 'raw', about: isGiven(output.about) ? textOf(output.about) : '' };
     }
   }
+}
+
+function shareOf(place: Place): number {
+  const share = numberOf(place);
+  if (share < 0 || share > 1) throw mistake(place, 'a number from 0 to 1');
+  return share;
 }
 
 /** A list of names, or `{ "file": …, "column": …, "offset": … }`; nothing means that classes go by number. */

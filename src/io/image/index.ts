@@ -2,6 +2,8 @@
 
 export type { TensorInfo } from '../../tensor.ts';
 export type { Rounding } from '../cards/store.ts';
+export type { Rectangle } from './draw.ts';
+export { drawRectangles } from './draw.ts';
 export type { Picture } from './picture.ts';
 export type { PictureLimits } from './png.ts';
 export { decodePng, encodePng } from './png.ts';
