@@ -277,16 +277,19 @@ export function roundsToEven({ arithmetic }: KernelCall): boolean {
   return 'rounding' in arithmetic && arithmetic.rounding === 'even';
 }
 
+/** [[sₓ·s_w]/s_out] in f32, for every scale of the weights. */
+export function evenMultipliers({ inputs: [x, weights], output }: KernelCall): number[] {
+  const { fround } = Math;
+  return quantizationOf(weights).scale.map((s) => fround(fround(scaleOf(x) * fround(s)) / scaleOf(output)));
+}
+
 /**
  * The same by ONNX's rule: q = clamp(z_out + roundHalfEven([sum]·[[sₓ·s_w[c]]/s_out])), [·] rounded to f32.
  * Source: ONNX operator QLinearConv; onnxruntime, mlas/lib/quantize.cpp, MlasRequantizeOutput.
  */
 function evenEpilogue(call: KernelCall, clamp: Clamp): (sum: number, c: number) => number {
   const { fround } = Math;
-  const [x, weights] = call.inputs;
-  const scales = quantizationOf(weights).scale.map((s) =>
-    fround(fround(scaleOf(x) * fround(s)) / scaleOf(call.output)),
-  );
+  const scales = evenMultipliers(call);
   const bounds = quantizedBounds(clamp, call.output, roundHalfEven);
   const zeroPoint = zeroPointOf(call.output);
   return (sum, c) => {

@@ -1,20 +1,29 @@
 /** conv2d-i8-*-js equal to reference, conv2d-f32-*-js within its bound. */
 import { describe, expect, it } from 'vitest';
+import type { Arithmetic } from '../../src/kernels/call.ts';
 import { js } from '../../src/kernels/js/index.ts';
 import { expectClose, expectSame, kernelOf } from './compare.ts';
 import {
-  byteCall,
   byteNumbers,
   floatCall,
   type Numbers,
   type Product,
   pad,
+  byteCall as productCall,
   shapesOf,
   windows,
 } from './products.ts';
 import { integers, perTensor, random, type TestCall } from './run-call.ts';
 
-describe.each([js])('conv2d-i8 on $name', (set) => {
+describe.each([
+  { set: js, label: 'TFLite', rounding: {} },
+  { set: js, label: 'ONNX', rounding: { rounding: 'even' } },
+] as const)('conv2d-i8 on $set.name, rounded as in $label', ({ set, rounding }) => {
+  const byteCall = (...of: Parameters<typeof productCall>): TestCall => {
+    const call = productCall(...of);
+    return { ...call, arithmetic: { ...call.arithmetic, ...rounding } as Arithmetic };
+  };
+
   it.each(Array.from({ length: 18 }, (_, i) => i + 1))(
     '%i output channels, every remainder of pixels',
     (outC) => {
@@ -100,13 +109,13 @@ describe.each([js])('conv2d-i8 on $name', (set) => {
 
   it.each([1700, 1785, 1786, 2000])('a result at the top of int32: sums up to 2²⁴ − 1786 + %i', (bias) => {
     // 255·127·518 + 1785 = 2²⁴ − 1; the multiplier is (2³¹ − 1)/2²⁴, the largest below 2⁷.
-    expectSame(set, atTheTop(518, bias));
+    expectSame(set, atTheTop(byteCall, 518, bias));
   });
 
   it.each([1, 2, 5, 8, 10, 14, 15])('every sum around the ties of multiplier 2^−%i', (bits) => {
     for (const step of [-2, -1, 0, 1])
       for (const kind of ['conv2d', 'depthwiseConv2d', 'dense'] as const)
-        expectSame(set, aroundTies(kind, bits, step));
+        expectSame(set, aroundTies(byteCall, kind, bits, step));
   });
 
   it('300 random shapes and numbers', () => {
@@ -176,7 +185,12 @@ describe.each([js])('conv2d-f32 on $name', (set) => {
 });
 
 /** One weight of 1 and all bytes for x, so that sums run through every number around the first halves. */
-function aroundTies(kind: 'conv2d' | 'depthwiseConv2d' | 'dense', bits: number, lowest: number): TestCall {
+function aroundTies(
+  byteCall: typeof productCall,
+  kind: 'conv2d' | 'depthwiseConv2d' | 'dense',
+  bits: number,
+  lowest: number,
+): TestCall {
   const halves = [-1.5, -0.5, 0, 0.5, 1.5, 2.5].map((half) => half * 2 ** bits);
   const outC = halves.length;
   const call = byteCall(
@@ -201,7 +215,7 @@ function aroundTies(kind: 'conv2d' | 'depthwiseConv2d' | 'dense', bits: number, 
 }
 
 /** The sum `bias` + 255·127·depth, which could have been negative, times (2³¹ − 1)/2²⁴, up to zero point 127. */
-function atTheTop(depth: number, bias: number): TestCall {
+function atTheTop(byteCall: typeof productCall, depth: number, bias: number): TestCall {
   const taps = depth + 1;
   const call = byteCall(
     { label: '', x: [1, 1, 4, taps], outC: 3 },

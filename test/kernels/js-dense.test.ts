@@ -1,14 +1,24 @@
 /** dense-i8-*-js equal to reference, dense-f32-*-js within its bound. */
 import { describe, expect, it } from 'vitest';
+import type { Arithmetic } from '../../src/kernels/call.ts';
 import { js } from '../../src/kernels/js/index.ts';
 import { expectClose, expectSame, kernelOf } from './compare.ts';
-import { byteCall, byteNumbers, floatCall, type Product } from './products.ts';
+import { byteNumbers, floatCall, type Product, byteCall as productCall } from './products.ts';
+import type { TestCall } from './run-call.ts';
 
 const kind = 'dense';
 const rows = [1, 2, 3, 7];
 const depths = [1, 2, 5, 64];
 
-describe.each([js])('dense-i8 on $name', (set) => {
+describe.each([
+  { set: js, label: 'TFLite', rounding: {} },
+  { set: js, label: 'ONNX', rounding: { rounding: 'even' } },
+] as const)('dense-i8 on $set.name, rounded as in $label', ({ set, rounding }) => {
+  const byteCall = (...of: Parameters<typeof productCall>): TestCall => {
+    const call = productCall(...of);
+    return { ...call, arithmetic: { ...call.arithmetic, ...rounding } as Arithmetic };
+  };
+
   it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 17])('%i outputs', (outC) => {
     for (const m of rows)
       for (const k of depths) {

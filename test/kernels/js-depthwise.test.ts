@@ -1,14 +1,31 @@
 /** depthwise-i8-*-js equal to reference, depthwise-f32-*-js within its bound. */
 import { describe, expect, it } from 'vitest';
+import type { Arithmetic } from '../../src/kernels/call.ts';
 import { js } from '../../src/kernels/js/index.ts';
 import { expectClose, expectSame, kernelOf } from './compare.ts';
-import { byteCall, byteNumbers, floatCall, type Product, pad, shapesOf, windows } from './products.ts';
-import { integers, random } from './run-call.ts';
+import {
+  byteNumbers,
+  floatCall,
+  type Product,
+  pad,
+  byteCall as productCall,
+  shapesOf,
+  windows,
+} from './products.ts';
+import { integers, random, type TestCall } from './run-call.ts';
 
 const kind = 'depthwiseConv2d';
 const multipliers = [1, 2, 3];
 
-describe.each([js])('depthwise-i8 on $name', (set) => {
+describe.each([
+  { set: js, label: 'TFLite', rounding: {} },
+  { set: js, label: 'ONNX', rounding: { rounding: 'even' } },
+] as const)('depthwise-i8 on $set.name, rounded as in $label', ({ set, rounding }) => {
+  const byteCall = (...of: Parameters<typeof productCall>): TestCall => {
+    const call = productCall(...of);
+    return { ...call, arithmetic: { ...call.arithmetic, ...rounding } as Arithmetic };
+  };
+
   it.each(windows)('$label', (window) => {
     for (const outC of multipliers) {
       const product: Product = { ...window, kind, outC };

@@ -51,11 +51,11 @@ const pairs: readonly { readonly label: string; readonly a: Shape; readonly b: S
   { label: 'rank 5, repeats in the middle', a: [2, 3, 1, 2, 2], b: [2, 3, 4, 2, 2] },
 ];
 
-function binary(fn: BinaryFn, clamp: Clamp): Arithmetic {
-  return { kind: 'binary', fn, clamp };
-}
-
-describe.each([js])('binary on $name', (set) => {
+describe.each([
+  { set: js, label: 'TFLite', rounding: {} },
+  { set: js, label: 'ONNX', rounding: { rounding: 'even' } },
+] as const)('binary on $set.name, rounded as in $label', ({ set, rounding }) => {
+  const binary = (fn: BinaryFn, clamp: Clamp): Arithmetic => ({ kind: 'binary', fn, clamp, ...rounding });
   const both = orReference(set);
   describe.each(pairs)('$label', ({ a, b }) => {
     const shape = broadcastShapes(a, b)!;
@@ -115,7 +115,7 @@ describe.each([js])('binary on $name', (set) => {
     { label: 'a far coarser output', a: 0.0001, b: 0.0002, y: 30 },
   ])('every pair of bytes: $label', ({ a, b, y }) => {
     const all = Array.from({ length: 256 }, (_, i) => i - 128);
-    for (const fn of ['add', 'sub'] as const)
+    for (const fn of ['add', 'sub', 'mul'] as const)
       for (const [za, zb, zy] of [
         [0, 0, 0],
         [-128, 127, -17],
@@ -219,6 +219,7 @@ describe.each([js])('one operand on $name', (set) => {
     { label: 'relu6', arithmetic: { kind: 'clamp', clamp: { min: 0, max: 6 } } },
     { label: '−1…1', arithmetic: { kind: 'clamp', clamp: { min: -1, max: 1 } } },
     { label: 'convert', arithmetic: { kind: 'convert', rounding: 'away' } },
+    { label: 'convert, halves to even', arithmetic: { kind: 'convert', rounding: 'even' } },
   ];
 
   it.each(operators)('$label of all 256 bytes', ({ arithmetic }) => {
@@ -269,7 +270,7 @@ describe.each([js])('one operand on $name', (set) => {
     3e38,
   ];
 
-  const leftToReference = ['convert', 'elu'];
+  const leftToReference = ['convert', 'convert, halves to even', 'elu'];
   it.each(operators.filter(({ label }) => !leftToReference.includes(label)))(
     '$label of floats',
     ({ arithmetic }) => {
@@ -282,34 +283,40 @@ describe.each([js])('one operand on $name', (set) => {
     },
   );
 
-  it.each(['i8', 'u8'] as const)('dequantises all 256 %s', (dtype) => {
+  const conversions = (['i8', 'u8'] as const).flatMap((dtype) =>
+    (['away', 'even'] as const).map((rounding) => ({ dtype, rounding })),
+  );
+  it.each(conversions)('dequantises all 256 $dtype, $rounding', ({ dtype, rounding }) => {
     const lo = dtype === 'i8' ? -128 : 0;
     const all = Array.from({ length: 256 }, (_, i) => lo + i);
     for (const shape of [[256], [1, 16, 4, 4]])
       for (const scale of [1, 0.1, 1 / 3, 1e-20])
         expectSame(set, {
-          arithmetic: { kind: 'convert', rounding: 'away' },
+          arithmetic: { kind: 'convert', rounding },
           inputs: [activation(dtype, shape, all, perTensor(scale, 9))],
           output: { dtype: 'f32', shape, quantization: null },
         });
   });
 
-  it.each(['i8', 'u8'] as const)('quantises to %s: ties, ends, infinities, NaN', (dtype) => {
-    const next = random(14);
-    const ties = Array.from({ length: 600 }, (_, i) => (i - 300) / 2);
-    const near = Array.from({ length: 600 }, (_, i) => Math.fround((i - 300) / 2 + (next() - 0.5) * 1e-5));
-    for (const scale of [1, 0.1, 1 / 3, 0.0078125])
-      for (const list of [
-        odd,
-        ties.map((t) => Math.fround(t * scale)),
-        near.map((t) => Math.fround(t * scale)),
-      ]) {
-        const x: Input = activation('f32', [1, 2, 2, list.length / 4], list);
-        expectSame(set, {
-          arithmetic: { kind: 'convert', rounding: 'away' },
-          inputs: [x],
-          output: { dtype, shape: x.shape, quantization: perTensor(scale, dtype === 'i8' ? -9 : 77) },
-        });
-      }
-  });
+  it.each(conversions)(
+    'quantises to $dtype, $rounding: ties, ends, infinities, NaN',
+    ({ dtype, rounding }) => {
+      const next = random(14);
+      const ties = Array.from({ length: 600 }, (_, i) => (i - 300) / 2);
+      const near = Array.from({ length: 600 }, (_, i) => Math.fround((i - 300) / 2 + (next() - 0.5) * 1e-5));
+      for (const scale of [1, 0.1, 1 / 3, 0.0078125])
+        for (const list of [
+          odd,
+          ties.map((t) => Math.fround(t * scale)),
+          near.map((t) => Math.fround(t * scale)),
+        ]) {
+          const x: Input = activation('f32', [1, 2, 2, list.length / 4], list);
+          expectSame(set, {
+            arithmetic: { kind: 'convert', rounding },
+            inputs: [x],
+            output: { dtype, shape: x.shape, quantization: perTensor(scale, dtype === 'i8' ? -9 : 77) },
+          });
+        }
+    },
+  );
 });

@@ -47,7 +47,10 @@ function shapeOf(c: PoolCase): number[] {
   return [c.x[0], out(0, p.top + p.bottom), out(1, p.left + p.right), c.x[3]];
 }
 
-describe.each([js])('pools on $name', (set) => {
+describe.each([
+  { set: js, label: 'TFLite', rounding: {} },
+  { set: js, label: 'ONNX', rounding: { rounding: 'even' } },
+] as const)('pools on $set.name, rounded as in $label', ({ set, rounding }) => {
   describe.each(cases)('$label', (c) => {
     it.each(kinds)('%s', (kind) => {
       for (const { dtype, zero } of bytes)
@@ -59,7 +62,7 @@ describe.each([js])('pools on $name', (set) => {
           const [lo, hi] = dtype === 'i8' ? [-128, 127] : [0, 255];
           const quantization = perTensor(0.05, zero);
           const call: TestCall = {
-            arithmetic: { kind, kernel: c.kernel, stride: c.stride, pad: c.pad ?? noPad, clamp },
+            arithmetic: { kind, kernel: c.kernel, stride: c.stride, pad: c.pad ?? noPad, clamp, ...rounding },
             inputs: [activation(dtype, c.x, integers(random(3), count(c.x), lo, hi), quantization)],
             output: { dtype, shape: shapeOf(c), quantization },
           };
@@ -72,7 +75,7 @@ describe.each([js])('pools on $name', (set) => {
       for (const clamp of [noClamp, { min: 0, max: 0.5 }]) {
         const values = Array.from({ length: count(c.x) }, () => Math.fround(next() * 4 - 2));
         const call: TestCall = {
-          arithmetic: { kind, kernel: c.kernel, stride: c.stride, pad: c.pad ?? noPad, clamp },
+          arithmetic: { kind, kernel: c.kernel, stride: c.stride, pad: c.pad ?? noPad, clamp, ...rounding },
           inputs: [activation('f32', c.x, values)],
           output: { dtype: 'f32', shape: shapeOf(c), quantization: null },
         };
@@ -82,7 +85,7 @@ describe.each([js])('pools on $name', (set) => {
     });
   });
 
-  it('averages of every sum that rounds: halves away from zero', () => {
+  it('averages of every sum that rounds', () => {
     for (const { dtype } of bytes)
       for (const cells of [2, 3, 4, 6])
         for (let sum = 0; sum < 256; sum++) {
@@ -102,6 +105,7 @@ describe.each([js])('pools on $name', (set) => {
               stride: [1, 1],
               pad: noPad,
               clamp: noClamp,
+              ...rounding,
             },
             inputs: [activation(dtype, [1, 1, cells, 1], values, quantization)],
             output: { dtype, shape: [1, 1, 1, 1], quantization },
@@ -118,7 +122,7 @@ describe.each([js])('pools on $name', (set) => {
     ])
       for (const kind of kinds)
         expectSame(set, {
-          arithmetic: { kind, kernel: [1, 2], stride: [1, 1], pad: noPad, clamp: noClamp },
+          arithmetic: { kind, kernel: [1, 2], stride: [1, 1], pad: noPad, clamp: noClamp, ...rounding },
           inputs: [activation('f32', [1, 1, 2, 1], values)],
           output: { dtype: 'f32', shape: [1, 1, 1, 1], quantization: null },
         });

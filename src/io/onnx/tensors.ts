@@ -122,7 +122,7 @@ export function tensorOf(dtype: DType, shape: Shape, data: TensorData): Tensor {
 
 function viewBytes(dtype: DType, raw: Uint8Array, count: number): TensorData {
   const aligned = raw.byteOffset % bytesPerElement[dtype] === 0;
-  const source = aligned ? raw : raw.slice();
+  const source = aligned ? raw : new Uint8Array(raw); // a Buffer's slice would be no copy
   const data = viewOf(dtype, source.buffer, source.byteOffset, count);
   return dtype === 'bool' ? Uint8Array.from(raw, (byte) => Number(byte !== 0)) : data;
 }

@@ -163,7 +163,7 @@ export function constantData(record: TensorRecord): TensorData {
   const count = elementCount(shape);
   if (type === 'float16') return widenHalf(bytes, count);
   const aligned = bytes.byteOffset % bytesPerElement[dtype] === 0;
-  const source = aligned ? bytes : bytes.slice();
+  const source = aligned ? bytes : new Uint8Array(bytes); // a Buffer's slice would be no copy
   return viewOf(dtype, source.buffer, source.byteOffset, count);
 }
 

@@ -87,7 +87,7 @@ function bindConv(
       walk.next();
       for (let i = 0; i < groups.length; i++) {
         const group = groups[i];
-        if (!direct) im2col(input, col, x, g, depth, group.firstIn, walk, 0);
+        if (!direct) im2col(input, col, x, g, depth, group.firstIn, walk);
         const starts = direct ? at : fromScratch;
         const first = direct ? group.firstIn : 0;
         panel(col, starts, first, runs, group, output, at, clamp);

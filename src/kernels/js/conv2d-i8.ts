@@ -1,27 +1,33 @@
 /**
  * y[m,n] = requantize(Σₖ x[m,k]·w[n,k] + init[n])          conv2d-i8-3x8-js
  *
- *   x     i8 or u8, NHWC, read as bytes 0…255 (views.ts), in place or through im2col (pixels.ts)
+ *   x     i8 or u8, NHWC, as bytes 0…255 (views.ts) widened to f64 a block at a time (blocks.ts)
  *   w     f64 [outC/8, K, 4], two weights to a double (pack-i8.ts)
  *   init  f64 [outC]          bias with the input's zero point folded in
  *   y     i8 or u8, NHWC
  *
- * Order: 3 pixels m, n by 8, runs of k innermost; the 12 double sums (24 results) stay in locals.
+ * Order: blocks of pixels, 3 pixels m, n by 8, runs of k innermost; the 12 double sums (24 results) stay in locals.
  * Exact: equal to reference, by the bounds in pack-i8.ts and requantize-f64.ts.
  * Sources: Jacob et al. 2018, arXiv:1712.05877, §2.3 (zero points); docs/kernels.md (two lanes).
  */
 import type { KernelCall, Offer, Step, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import { isQuantizedProduct } from '../requantize.ts';
-import { im2col } from './im2col.ts';
+import { type Blocks, blocksOf, runsInBlock, widen } from './blocks.ts';
 import { type PackedI8, packI8, reachOf } from './pack-i8.ts';
-import { hasBorder, type Runs, runsInPlace, tilePixels, walkPixels, wantedBorder } from './pixels.ts';
-import { type ChannelRequantizer, channelRequantizer, requantizeSlow } from './requantize-f64.ts';
+import { type Runs, tilePixels } from './pixels.ts';
+import {
+  type ChannelRequantizer,
+  channelRequantizer,
+  evenMagic,
+  isFastProduct,
+  requantizeEven,
+  requantizeSlow,
+} from './requantize-f64.ts';
 import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
 export function offerConv2dI8(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs } = call;
-  if (op.kind !== 'conv2d' || !isQuantizedProduct(call) || isEmpty(call) || op.rounding) return null;
+  if (op.kind !== 'conv2d' || !isFastProduct(call) || isEmpty(call)) return null;
   if (!numbersOf(inputs[1]) || (inputs[2] && !numbersOf(inputs[2]))) return null;
   const g = windowGeometry(call);
   const depth = g.inC / g.groups;
@@ -34,24 +40,16 @@ export function offerConv2dI8(call: KernelCall): Offer | null {
     const packed = packI8(call, taps, firstOut, perGroup, reach, requantizer.isConstant);
     return { packed, firstIn: i * depth, firstOut };
   });
-  const border = wantedBorder(g);
+  const blocks = blocksOf(g);
   return {
     kernel: `conv2d-i8-3x${4 * groups[0].packed.lanes}-js`,
     strided: true,
-    ...(border && { border }),
-    scratch: (granted) => (border && !granted ? tilePixels * taps : 0),
+    scratch: () => blocks.inRows * blocks.rowLength * 8,
     packedBytes: groups.reduce((sum, group) => sum + group.packed.weights.byteLength, 0),
-    bind: ([x], y, scratch) =>
-      bindConv(
-        x,
-        y,
-        scratch,
-        g,
-        groups,
-        requantizer,
-        flipOf(inputs[0].dtype),
-        inputs[0].quantization!.zeroPoint[0],
-      ),
+    bind: ([x], y, scratch) => {
+      const zeroPoint = inputs[0].quantization!.zeroPoint[0];
+      return bindConv(x, y, scratch, g, blocks, groups, requantizer, flipOf(inputs[0].dtype), zeroPoint);
+    },
   };
 }
 
@@ -66,56 +64,64 @@ function bindConv(
   y: View,
   scratch: Uint8Array,
   g: WindowGeometry,
+  blocks: Blocks,
   groups: readonly Group[],
   requantizer: ChannelRequantizer,
   flip: number,
   zeroPoint: number,
 ): Step {
-  const walk = walkPixels(x, y, g);
-  const direct = hasBorder(x.border, g);
-  const depth = g.inC / g.groups;
-  const taps = g.kH * g.kW * depth;
-  const runs: Runs = direct ? runsInPlace(x, g, depth) : { offsets: new Int32Array(1), length: taps };
+  const runs = runsInBlock(g, blocks, g.inC / g.groups);
   const input = bytesOf(x);
   const output = bytesOf(y);
-  const source = direct ? input : scratch;
-  const fromScratch = Int32Array.from({ length: tilePixels }, (_, j) => j * taps);
+  const x64 = new Float64Array(scratch.buffer, scratch.byteOffset, blocks.inRows * blocks.rowLength);
+  const zero = (zeroPoint & 0xff) ^ flip;
   const sums = new Float64Array(tilePixels * 8);
-  const { at } = walk;
+  const at = new Int32Array(2 * tilePixels);
+  const [outN, outRow, outPixel] = y.strides;
+  const down = blocks.strideH * blocks.rowLength;
+  const right = blocks.strideW * g.inC;
   return () => {
-    walk.reset();
-    for (let t = 0; t < walk.tiles; t++) {
-      walk.next();
-      for (let i = 0; i < groups.length; i++) {
-        const group = groups[i];
-        if (!direct) im2col(input, scratch, x, g, depth, group.firstIn, walk, zeroPoint & 0xff);
-        const starts = direct ? at : fromScratch;
-        const first = direct ? group.firstIn : 0;
-        panel(source, starts, first, runs, flip, group, requantizer, output, at, sums);
+    for (let n = 0; n < g.n; n++)
+      for (let oy = 0; oy < g.outH; oy += blocks.rows) {
+        const rows = Math.min(blocks.rows, g.outH - oy);
+        for (let ox = 0; ox < g.outW; ox += blocks.columns) {
+          const columns = Math.min(blocks.columns, g.outW - ox);
+          widen(input, x, g, blocks, x64, flip, zero, n, oy, ox, rows, columns);
+          const to = y.offset + n * outN + oy * outRow + ox * outPixel;
+          const pixels = rows * columns;
+          for (let p = 0, py = 0, px = 0; p < pixels; ) {
+            for (let j = 0; j < tilePixels; j++) {
+              at[j] = py * down + px * right;
+              at[tilePixels + j] = to + py * outRow + px * outPixel;
+              if (++p < pixels && ++px === columns) {
+                px = 0;
+                py++;
+              }
+            }
+            for (let i = 0; i < groups.length; i++)
+              panel(x64, at, runs, groups[i], requantizer, output, sums);
+          }
+        }
       }
-    }
   };
 }
 
 /** All output channels of one group for one tile of pixels. */
 function panel(
-  x: Uint8Array,
-  starts: Int32Array,
-  first: number,
+  x: Float64Array,
+  at: Int32Array,
   runs: Runs,
-  flip: number,
   group: Group,
   requantizer: ChannelRequantizer,
   y: Uint8Array,
-  at: Int32Array,
   sums: Float64Array,
 ): void {
   const { offsets, length } = runs;
   const { firstOut } = group;
   const { weights, blocks, lanes, start, outC } = group.packed;
-  const p0 = starts[0] + first;
-  const d1 = starts[1] - starts[0];
-  const d2 = starts[2] - starts[0];
+  const p0 = at[0] + group.firstIn;
+  const d1 = at[1] - at[0];
+  const d2 = at[2] - at[0];
   const nr = 4 * lanes;
   let w = 0;
   for (let block = 0; block < blocks; block++) {
@@ -137,17 +143,17 @@ function panel(
         const w1 = weights[w + 1];
         const w2 = weights[w + 2];
         const w3 = weights[w + 3];
-        const x0 = x[i0] ^ flip;
+        const x0 = x[i0];
         c00 += x0 * w0;
         c01 += x0 * w1;
         c02 += x0 * w2;
         c03 += x0 * w3;
-        const x1 = x[i0 + d1] ^ flip;
+        const x1 = x[i0 + d1];
         c10 += x1 * w0;
         c11 += x1 * w1;
         c12 += x1 * w2;
         c13 += x1 * w3;
-        const x2 = x[i0 + d2] ^ flip;
+        const x2 = x[i0 + d2];
         c20 += x2 * w0;
         c21 += x2 * w1;
         c22 += x2 * w2;
@@ -212,7 +218,8 @@ function panel(
     }
     const n = block * nr;
     const channels = Math.min(nr, outC - n);
-    if (requantizer.slow !== null) storeSlow(sums, firstOut + n, channels, requantizer, y, at);
+    if (requantizer.even) storeEven(sums, firstOut + n, channels, requantizer, y, at);
+    else if (requantizer.slow !== null) storeSlow(sums, firstOut + n, channels, requantizer, y, at);
     else if (requantizer.oneSided) storeOneSided(sums, firstOut + n, channels, requantizer, y, at);
     else store(sums, firstOut + n, channels, requantizer, y, at);
   }
@@ -309,4 +316,58 @@ function storeOneSided(
     over = most - q;
     y[t2 + i] = lo + q + (over & (over >> 31));
   }
+}
+
+/** As `store`, with an f32 multiplier and halves to even. */
+function storeEven(
+  sums: Float64Array,
+  n: number,
+  channels: number,
+  requantizer: ChannelRequantizer,
+  y: Uint8Array,
+  at: Int32Array,
+): void {
+  const { scale, half, slow, shiftUp, lo, most } = requantizer;
+  const { fround } = Math;
+  if (slow !== null) {
+    storeEvenSlow(sums, n, channels, requantizer, y, at);
+    return;
+  }
+  const t0 = at[tilePixels] + n;
+  const t1 = at[tilePixels + 1] + n;
+  const t2 = at[tilePixels + 2] + n;
+  for (let i = 0; i < channels; i++) {
+    const factor = scale[n + i];
+    const up = (half[2 * (n + i)] | 0) + shiftUp;
+    let q = ((fround(fround(sums[i]) * factor) + evenMagic - evenMagic) | 0) + up;
+    q &= ~(q >> 31);
+    let over = most - q;
+    y[t0 + i] = lo + q + (over & (over >> 31));
+    q = ((fround(fround(sums[8 + i]) * factor) + evenMagic - evenMagic) | 0) + up;
+    q &= ~(q >> 31);
+    over = most - q;
+    y[t1 + i] = lo + q + (over & (over >> 31));
+    q = ((fround(fround(sums[16 + i]) * factor) + evenMagic - evenMagic) | 0) + up;
+    q &= ~(q >> 31);
+    over = most - q;
+    y[t2 + i] = lo + q + (over & (over >> 31));
+  }
+}
+
+/** As `storeEven`, where sums may leave int32 or results an 8-bit range by far. */
+function storeEvenSlow(
+  sums: Float64Array,
+  n: number,
+  channels: number,
+  requantizer: ChannelRequantizer,
+  y: Uint8Array,
+  at: Int32Array,
+): void {
+  const { scale, half, zeroPoint, lo, hi } = requantizer;
+  for (let j = 0; j < tilePixels; j++)
+    for (let i = 0; i < channels; i++) {
+      const c = n + i;
+      const q = requantizeEven(sums[8 * j + i], scale[c]) + half[2 * c] + zeroPoint;
+      y[at[tilePixels + j] + c] = q < lo ? lo : q > hi ? hi : q;
+    }
 }

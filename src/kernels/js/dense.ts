@@ -8,23 +8,28 @@
  */
 
 import { elementCount } from '../../tensor.ts';
-import type { Clamp, KernelCall, Offer, Operand, Step, View } from '../call.ts';
-import { isQuantizedProduct } from '../requantize.ts';
+import type { Clamp, KernelCall, Offer, Operand, Requantize, Step, View } from '../call.ts';
 import { offerConv2dF32 } from './conv2d-f32.ts';
 import { offerConv2dI8 } from './conv2d-i8.ts';
 import { type PackedI8, packI8, reachOf } from './pack-i8.ts';
-import { type ChannelRequantizer, channelRequantizer, requantizeSlow } from './requantize-f64.ts';
+import {
+  type ChannelRequantizer,
+  channelRequantizer,
+  isFastProduct,
+  requantizeEven,
+  requantizeSlow,
+} from './requantize-f64.ts';
 import { bytesOf, flipOf, floatsOf, isEmpty, isFloat, numbersOf } from './views.ts';
 
 export function offerDense(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs, output } = call;
-  if (op.kind !== 'dense' || isEmpty(call) || op.rounding) return null;
+  if (op.kind !== 'dense' || isEmpty(call)) return null;
   const w = numbersOf(inputs[1]);
   const bias = inputs[2] ? numbersOf(inputs[2]) : null;
   if (!w || (inputs[2] && !bias)) return null;
   const [outC, depth] = inputs[1].shape;
   const rows = elementCount(output.shape) / outC;
-  if (rows >= 3) return asConvolution(call, rows, depth, outC, op.clamp);
+  if (rows >= 3) return asConvolution(call, rows, depth, outC, op);
   if (isFloat(call)) {
     const weights = w as Float32Array;
     const init = bias ? Float64Array.from(bias) : new Float64Array(outC);
@@ -34,7 +39,7 @@ export function offerDense(call: KernelCall): Offer | null {
         bindF32(floatsOf(x), x.offset, weights, init, floatsOf(y), y.offset, rows, depth, outC, op.clamp),
     };
   }
-  if (!isQuantizedProduct(call)) return null;
+  if (!isFastProduct(call)) return null;
   return offerI8(call, rows, depth, outC, op.clamp);
 }
 
@@ -44,7 +49,7 @@ function asConvolution(
   rows: number,
   depth: number,
   outC: number,
-  clamp: Clamp,
+  { clamp, rounding }: { readonly clamp: Clamp } & Requantize,
 ): Offer | null {
   const [x, w, ...bias] = call.inputs;
   const see = (operand: Operand, shape: readonly number[]): Operand => ({ ...operand, shape });
@@ -56,6 +61,7 @@ function asConvolution(
       pad: { top: 0, left: 0, bottom: 0, right: 0 },
       groups: 1,
       clamp,
+      ...(rounding && { rounding }),
     },
     inputs: [see(x, [1, 1, rows, depth]), see(w, [outC, 1, 1, depth]), ...bias],
     output: see(call.output, [1, 1, rows, outC]),
@@ -198,6 +204,10 @@ function rowI8(layer: LayerI8, x: Uint8Array, from: number, y: Uint8Array, to: n
       }
     const first = 4 * lanes * block;
     const count = Math.min(8 * lanes, outC - first);
+    if (requantizer.even) {
+      storeEven(sums, first, count, requantizer, y, to);
+      continue;
+    }
     for (let j = 0; j < count; j++) {
       const n = first + j;
       const sum = sums[j];
@@ -210,5 +220,21 @@ function rowI8(layer: LayerI8, x: Uint8Array, from: number, y: Uint8Array, to: n
       const past = most - q;
       y[to + n] = lo + q + (past & (past >> 31));
     }
+  }
+}
+
+/** y[to + first + j] from sums[j], halves to even. */
+function storeEven(
+  sums: Float64Array,
+  first: number,
+  count: number,
+  { scale, half, zeroPoint, lo, hi }: ChannelRequantizer,
+  y: Uint8Array,
+  to: number,
+): void {
+  for (let j = 0; j < count; j++) {
+    const n = first + j;
+    const q = requantizeEven(sums[j], scale[n]) + half[2 * n] + zeroPoint;
+    y[to + n] = q < lo ? lo : q > hi ? hi : q;
   }
 }

@@ -10,16 +10,23 @@
  */
 import type { KernelCall, Offer, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import { isQuantizedProduct, weightZeroPoints } from '../requantize.ts';
+import { weightZeroPoints } from '../requantize.ts';
 import { reachOf } from './pack-i8.ts';
 import { paddedBytes, paddedView, padPicture } from './padded.ts';
 import { hasBorder, wantedBorder } from './pixels.ts';
-import { type ChannelRequantizer, channelRequantizer, requantizeSlow } from './requantize-f64.ts';
+import {
+  type ChannelRequantizer,
+  channelRequantizer,
+  evenMagic,
+  isFastProduct,
+  requantizeEven,
+  requantizeSlow,
+} from './requantize-f64.ts';
 import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
 export function offerDepthwiseI8(call: KernelCall): Offer | null {
   const { arithmetic: op, inputs } = call;
-  if (op.kind !== 'depthwiseConv2d' || !isQuantizedProduct(call) || isEmpty(call) || op.rounding) return null;
+  if (op.kind !== 'depthwiseConv2d' || !isFastProduct(call) || isEmpty(call)) return null;
   const w = numbersOf(inputs[1]);
   if (!w || (inputs[2] && !numbersOf(inputs[2]))) return null;
   const g = windowGeometry(call);
@@ -41,7 +48,8 @@ export function offerDepthwiseI8(call: KernelCall): Offer | null {
     scratch: (granted) => (border && !granted ? paddedBytes(g, border, 1) : 0),
     packedBytes: weights.byteLength,
     bind: ([x], y, scratch) => {
-      const layer: Layer = { g, weights, init, requantizer, flip };
+      const sums = new Float64Array(requantizer.even ? g.outW : 0);
+      const layer: Layer = { g, weights, init, requantizer, flip, sums };
       const output = bytesOf(y);
       if (hasBorder(x.border, g)) {
         const input = bytesOf(x);
@@ -64,6 +72,8 @@ interface Layer {
   readonly init: Float64Array;
   readonly requantizer: ChannelRequantizer;
   readonly flip: number;
+  /** One row of one channel before it is requantised, halves to even; otherwise none. */
+  readonly sums: Float64Array; // (outW)
 }
 
 /** Runs the layer over `pictures` pictures; called with the picture to write when the input holds only one. */
@@ -75,9 +85,9 @@ function eachPicture(
   output: View,
   pictures: number,
 ): (picture?: number) => void {
-  const { g } = layer;
+  const { g, requantizer } = layer;
   const start = input.offset - g.padTop * input.strides[1] - g.padLeft * input.strides[2];
-  const row = !isSlider(g) ? rowAny : g.strideW === 1 ? row3x3 : row3x3Stride2;
+  const row = requantizer.even ? rowEven : !isSlider(g) ? rowAny : g.strideW === 1 ? row3x3 : row3x3Stride2;
   return (picture = 0) => {
     for (let n = 0; n < pictures; n++)
       for (let oy = 0; oy < g.outH; oy++) {
@@ -246,5 +256,123 @@ function channelAny(
     q &= ~(q >> 31);
     const over = most - q;
     y[o] = lo + q + (over & (over >> 31));
+  }
+}
+
+/** Halves to even: the sums of one channel's row first, then their requantisation. */
+function rowEven(
+  layer: Layer,
+  x: Uint8Array,
+  from: number,
+  sH: number,
+  sW: number,
+  y: Uint8Array,
+  to: number,
+  outW: number,
+): void {
+  const { g } = layer;
+  const sum = !isSlider(g) ? sumAny : g.strideW === 1 ? sum3x3 : sum3x3Stride2;
+  for (let c = 0; c < g.outC; c++) {
+    sum(layer, c, x, from + Math.floor((c * g.inC) / g.outC), sH, sW);
+    storeEven(layer, c, y, to + c, outW);
+  }
+}
+
+function storeEven(layer: Layer, c: number, y: Uint8Array, to: number, outW: number): void {
+  const { requantizer, sums } = layer;
+  const { scale, half, slow, zeroPoint, shiftUp, lo, hi, most } = requantizer;
+  const { fround } = Math;
+  const factor = scale[c];
+  if (slow !== null && slow[c] === 1) {
+    for (let ox = 0, o = to; ox < sums.length; ox++, o += outW) {
+      const q = requantizeEven(sums[ox], factor) + zeroPoint;
+      y[o] = q < lo ? lo : q > hi ? hi : q;
+    }
+    return;
+  }
+  const up = (half[2 * c] | 0) + shiftUp;
+  for (let ox = 0, o = to; ox < sums.length; ox++, o += outW) {
+    let q = ((fround(fround(sums[ox]) * factor) + evenMagic - evenMagic) | 0) + up;
+    q &= ~(q >> 31);
+    const over = most - q;
+    y[o] = lo + q + (over & (over >> 31));
+  }
+}
+
+/** The sums of one channel of one row, as `row3x3` forms them; x[from] is the first window's first cell. */
+function sum3x3(layer: Layer, c: number, x: Uint8Array, from: number, sH: number, sW: number): void {
+  const { g, weights, init, flip, sums } = layer;
+  const down = g.dilationH * sH;
+  const w0 = weights[9 * c];
+  const w1 = weights[9 * c + 1];
+  const w2 = weights[9 * c + 2];
+  const w3 = weights[9 * c + 3];
+  const w4 = weights[9 * c + 4];
+  const w5 = weights[9 * c + 5];
+  const w6 = weights[9 * c + 6];
+  const w7 = weights[9 * c + 7];
+  const w8 = weights[9 * c + 8];
+  const bias = init[c];
+  let i = from;
+  let a = x[i] ^ flip;
+  let b = x[i + down] ^ flip;
+  let d = x[i + 2 * down] ^ flip;
+  let next = bias + a * w0 + b * w3 + d * w6;
+  i += sW;
+  a = x[i] ^ flip;
+  b = x[i + down] ^ flip;
+  d = x[i + 2 * down] ^ flip;
+  next += a * w1 + b * w4 + d * w7;
+  let afterNext = bias + a * w0 + b * w3 + d * w6;
+  i += sW;
+  for (let ox = 0; ox < sums.length; ox++, i += sW) {
+    a = x[i] ^ flip;
+    b = x[i + down] ^ flip;
+    d = x[i + 2 * down] ^ flip;
+    sums[ox] = next + a * w2 + b * w5 + d * w8;
+    next = afterNext + a * w1 + b * w4 + d * w7;
+    afterNext = bias + a * w0 + b * w3 + d * w6;
+  }
+}
+
+/** The same as `row3x3Stride2` forms them. */
+function sum3x3Stride2(layer: Layer, c: number, x: Uint8Array, from: number, sH: number, sW: number): void {
+  const { g, weights, init, flip, sums } = layer;
+  const down = g.dilationH * sH;
+  const w0 = weights[9 * c];
+  const w1 = weights[9 * c + 1];
+  const w2 = weights[9 * c + 2];
+  const w3 = weights[9 * c + 3];
+  const w4 = weights[9 * c + 4];
+  const w5 = weights[9 * c + 5];
+  const w6 = weights[9 * c + 6];
+  const w7 = weights[9 * c + 7];
+  const w8 = weights[9 * c + 8];
+  const bias = init[c];
+  let i = from;
+  let begun = bias + (x[i] ^ flip) * w0 + (x[i + down] ^ flip) * w3 + (x[i + 2 * down] ^ flip) * w6;
+  i += sW;
+  for (let ox = 0; ox < sums.length; ox++, i += 2 * sW) {
+    const a = x[i + sW] ^ flip;
+    const b = x[i + down + sW] ^ flip;
+    const d = x[i + 2 * down + sW] ^ flip;
+    begun += (x[i] ^ flip) * w1 + (x[i + down] ^ flip) * w4 + (x[i + 2 * down] ^ flip) * w7;
+    sums[ox] = begun + a * w2 + b * w5 + d * w8;
+    begun = bias + a * w0 + b * w3 + d * w6;
+  }
+}
+
+/** The same for any window. */
+function sumAny(layer: Layer, c: number, x: Uint8Array, from: number, sH: number, sW: number): void {
+  const { g, weights, init, flip, sums } = layer;
+  const { kH, kW } = g;
+  for (let ox = 0; ox < sums.length; ox++) {
+    let sum = init[c];
+    let w = c * kH * kW;
+    for (let ky = 0; ky < kH; ky++) {
+      let i = from + ox * g.strideW * sW + ky * g.dilationH * sH;
+      for (let kx = 0; kx < kW; kx++, i += g.dilationW * sW) sum += (x[i] ^ flip) * weights[w++];
+    }
+    sums[ox] = sum;
   }
 }

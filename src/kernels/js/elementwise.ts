@@ -8,10 +8,11 @@
  *   binary-f32-js  y = clamp(a ∘ b), ∘ in + − · / min max pow
  *   sum-i8-js      a ± b through two tables of the rescaled terms; the sum is requantised in f64, proven
  *                  exact for every pair of bytes when the kernel is made
+ *   pair-table-i8-js  with halves to even and many elements: 65,536 entries made by the reference function
  *   pair-i8-js     any other int8 function of two numbers, by the reference function
  */
 
-import { denseStrides, type Shape } from '../../tensor.ts';
+import { denseStrides, elementCount, type Shape } from '../../tensor.ts';
 import type { BinaryFn, Clamp, KernelCall, Offer, Step, UnaryFn, View } from '../call.ts';
 import { broadcastStrides } from '../geometry.ts';
 import { int8PairFunction } from '../reference/binary.ts';
@@ -26,10 +27,11 @@ import {
   sumMultipliers,
   zeroPointOf,
 } from '../requantize.ts';
+import { evenMagic } from './requantize-f64.ts';
 import { bytesOf, collapse, flipOf, floatsOf, isEmpty, isFloat, type Nest } from './views.ts';
 
 export function offerElementwise(call: KernelCall): Offer | null {
-  if (isEmpty(call) || roundsToEven(call)) return null;
+  if (isEmpty(call)) return null;
   if (call.arithmetic.kind === 'binary') return offerBinary(call, call.arithmetic.fn, call.arithmetic.clamp);
   return offerTable(call) ?? offerMap(call) ?? offerDequantize(call) ?? offerQuantize(call);
 }
@@ -201,11 +203,12 @@ function offerDequantize(call: KernelCall): Offer | null {
   };
 }
 
-/** f32 → i8 or u8, one scale: z + round(x / s) in f32, halves away from zero. */
+/** f32 → i8 or u8, one scale: z + round(x / s) in f32, halves as `rounding` says. */
 function offerQuantize(call: KernelCall): Offer | null {
   const { output } = call;
-  if (call.arithmetic.kind !== 'convert' || call.inputs[0].dtype !== 'f32' || !isQuantized8(output))
-    return null;
+  const [x] = call.inputs;
+  if (call.arithmetic.kind !== 'convert' || x.dtype !== 'f32' || !isQuantized8(output)) return null;
+  const even = roundsToEven(call);
   const { lo, hi } = quantizedBounds(
     { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY },
     output,
@@ -220,6 +223,14 @@ function offerQuantize(call: KernelCall): Offer | null {
       const y = bytesOf(out);
       const nest = collapse(output.shape, [a.strides, out.strides], 4);
       const [sx, sy] = [nest.strides[0][3], nest.strides[1][3]];
+      if (even)
+        return overRows(nest, [a.offset, out.offset], (count, i, o) => {
+          for (let n = 0; n < count; n++) {
+            const steps = Math.min(Math.max(Math.fround(x[i + n * sx] / scale), -1024), 1024);
+            const q = zeroPoint + ((steps + evenMagic - evenMagic) | 0); // NaN: the zero point
+            y[o + n * sy] = q < lo ? lo : q > hi ? hi : q;
+          }
+        });
       return overRows(nest, [a.offset, out.offset], (count, i, o) => {
         for (let n = 0; n < count; n++) {
           const q = zeroPoint + (roundHalfAway(Math.fround(x[i + n * sx] / scale)) || 0); // NaN: the zero point
@@ -281,10 +292,24 @@ function offerBinary(call: KernelCall, fn: BinaryFn, clamp: Clamp): Offer | null
         make(bytesOf(a), sa, bytesOf(b), sb, bytesOf(out), so),
       );
     };
-  const sum = fn === 'add' || fn === 'sub' ? sumRow(call, fn, clamp) : null;
+  const even = roundsToEven(call);
+  const sum = !even && (fn === 'add' || fn === 'sub') ? sumRow(call, fn, clamp) : null;
   if (sum) return { kernel: 'sum-i8-js', ...common, packedBytes: 2048, bind: bindWith(sum) };
   const unsign = (operand: { dtype: string }) => (operand.dtype === 'i8' ? 24 : 0);
   const [ps, qs] = [unsign(p), unsign(q)];
+  if (even && elementCount(output.shape) >= leastForTable) {
+    const table = new Uint8Array(65536);
+    for (let pair = 0; pair < 65536; pair++)
+      table[pair] = f(((pair >> 8) << ps) >> ps, ((pair & 0xff) << qs) >> qs);
+    return {
+      kernel: 'pair-table-i8-js',
+      ...common,
+      packedBytes: 65536,
+      bind: bindWith((x, sx, z, sz, y, sy) => (count, i, j, o) => {
+        for (let n = 0; n < count; n++) y[o + n * sy] = table[(x[i + n * sx] << 8) | z[j + n * sz]];
+      }),
+    };
+  }
   return {
     kernel: 'pair-i8-js',
     ...common,
@@ -294,6 +319,9 @@ function offerBinary(call: KernelCall, fn: BinaryFn, clamp: Clamp): Offer | null
     }),
   };
 }
+
+/** From this many elements on, a table of every pair is made. */
+const leastForTable = 4096;
 
 type RowI8 = (count: number, i: number, j: number, o: number) => void;
 

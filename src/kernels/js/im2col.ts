@@ -1,5 +1,5 @@
 /**
- * col[j, (ky, kx, c)] = x[n, y + ky·dilationH, x + kx·dilationW, c], or the zero point outside the picture.
+ * col[j, (ky, kx, c)] = x[n, y + ky·dilationH, x + kx·dilationW, c], or 0 outside the picture.
  *
  *   col  (tilePixels, kH·kW·depth)   the windows of one tile, side by side
  *
@@ -9,16 +9,14 @@ import type { View } from '../call.ts';
 import type { WindowGeometry } from '../geometry.ts';
 import { tilePixels, type Walk } from './pixels.ts';
 
-/** The same code for both element kinds; each caller always passes the same one. */
-export function im2col<A extends Uint8Array | Float32Array>(
-  x: A,
-  col: A,
+export function im2col(
+  x: Float32Array,
+  col: Float32Array,
   view: View,
   g: WindowGeometry,
   depth: number,
   firstChannel: number,
   walk: Walk,
-  zero: number,
 ): void {
   const [sN, sH, sW] = view.strides;
   const { kH, kW, inH, inW, dilationH, dilationW } = g;
@@ -42,7 +40,7 @@ export function im2col<A extends Uint8Array | Float32Array>(
         if (inside && column >= 0 && column < inW) {
           let from = picture + row * sH + column * sW;
           for (const end = to + depth; to < end; to++, from++) col[to] = x[from];
-        } else for (const end = to + depth; to < end; to++) col[to] = zero;
+        } else for (const end = to + depth; to < end; to++) col[to] = 0;
       }
     }
   }

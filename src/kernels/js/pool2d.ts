@@ -4,16 +4,18 @@
  *   x, y  f32, i8 or u8, NHWC, strided; i8 as bytes (views.ts), so that larger bytes are larger numbers
  *
  * Order: rows and columns of the output, then channels, then the window, which is clipped once a pixel.
- * int8 averages round half away from zero on the stored numbers; equal to reference.
+ * int8 averages round half away from zero on the stored numbers, or are quantised again from the real mean with
+ * halves to even; equal to reference.
  */
 import type { KernelCall, Offer, Pool, Step, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
-import { isQuantized8, quantizedBounds } from '../requantize.ts';
+import { isQuantized8, quantizedBounds, roundingOf, scaleOf, zeroPointOf } from '../requantize.ts';
+import { evenMagic } from './requantize-f64.ts';
 import { bytesOf, flipOf, floatsOf, isEmpty, isFloat } from './views.ts';
 
 export function offerPool2d(call: KernelCall, op: Pool): Offer | null {
   const [x] = call.inputs;
-  if (isEmpty(call) || op.rounding) return null;
+  if (isEmpty(call)) return null;
   const g = windowGeometry(call);
   const isMax = op.kind === 'maxPool2d';
   if (isFloat(call)) {
@@ -26,9 +28,9 @@ export function offerPool2d(call: KernelCall, op: Pool): Offer | null {
     };
   }
   if (!isQuantized8(x) || !isQuantized8(call.output) || x.dtype !== call.output.dtype) return null;
-  const { lo, hi } = quantizedBounds(op.clamp, call.output);
+  const { lo, hi } = quantizedBounds(op.clamp, call.output, roundingOf(op.rounding));
   const bounds = { min: lo, max: hi, flip: flipOf(x.dtype) };
-  const pool = isMax ? maxI8 : averageI8;
+  const pool = isMax ? maxI8 : op.rounding === 'even' ? averageEven(call) : averageI8;
   return {
     kernel: `${isMax ? 'max' : 'average'}-pool-i8-js`,
     strided: true,
@@ -159,3 +161,23 @@ const averageI8: PoolPixel<Uint8Array> = (
     y[to + c] = q < min ? min : q > max ? max : q;
   }
 };
+
+/** q = z_y + round([sₓ·Σ(x − zₓ)/count] / s_y), halves to even. */
+function averageEven({ inputs: [input], output }: KernelCall): PoolPixel<Uint8Array> {
+  const scaleX = scaleOf(input);
+  const scaleY = scaleOf(output);
+  const zeroX = zeroPointOf(input);
+  const zeroY = zeroPointOf(output);
+  const { fround } = Math;
+  return (x, from, rows, columns, sH, sW, y, to, channels, { min, max, flip }) => {
+    const count = Math.max(0, rows) * Math.max(0, columns);
+    for (let c = 0; c < channels; c++) {
+      let sum = -(flip + zeroX) * count;
+      for (let h = 0; h < rows; h++)
+        for (let w = 0, i = from + c + h * sH; w < columns; w++, i += sW) sum += x[i] ^ flip;
+      const steps = Math.min(Math.max(fround(fround((scaleX * sum) / count) / scaleY), -1024), 1024);
+      const q = zeroY + ((steps + evenMagic - evenMagic) | 0);
+      y[to + c] = q < min ? min : q > max ? max : q;
+    }
+  };
+}
