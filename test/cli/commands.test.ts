@@ -1,9 +1,18 @@
 /** The command line: answers, `--json`, exit codes, and files that are whole or not there. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { wilson } from '../../src/cli/commands/eval.ts';
+import { decodePng } from '../../src/io/image/index.ts';
 import { dataPath, itWithData } from '../data.ts';
 import { vireo } from './command.ts';
 
@@ -18,6 +27,9 @@ const kwsInputs = 'mlperf-tiny/kws/kws01-inputs-700.bin';
 const resnet = 'mlperf-tiny/ic/pretrainedResnet_quant.tflite';
 const vww = 'mlperf-tiny/vww/vww_96_int8.tflite';
 const grace = 'models/images/grace_hopper.png';
+const digits = 'models/onnx/mnist.onnx';
+const textLine = 'models/onnx/ch_ppocr_mobile_v2.0_cls_infer.onnx';
+const faceDetector = 'models/onnx/version-slim-320.onnx';
 const preprocessor = 'models/tflite/audio_preprocessor_int8.tflite';
 
 describe('usage', () => {
@@ -37,6 +49,8 @@ describe('usage', () => {
     ['no model', ['inspect']],
     ['neither pictures nor --raw', ['run', 'net.tflite']],
     ['eval without a data card', ['eval', 'net.tflite']],
+    ['--boxes for two pictures', ['run', 'net.onnx', 'a.png', 'b.png', '--boxes', 'out.png']],
+    ['--boxes for raw tensors', ['run', 'net.onnx', '--raw', 'a.bin', '--boxes', 'out.png']],
   ])('%s is wrong usage: exit code 2, nothing on standard output', (_, args) => {
     const { status, stdout, stderr } = vireo(...args);
     expect([status, stdout]).toEqual([2, '']);
@@ -51,7 +65,7 @@ describe('usage', () => {
   it('a file that is no network fails by its first bytes', () => {
     const path = join(folder, 'text.tflite');
     writeFileSync(path, 'this is not a network');
-    expect(vireo('inspect', path).stderr).toContain('expected a TFLite file');
+    expect(vireo('inspect', path).stderr).toContain('expected a TFLite or an ONNX file');
   });
 });
 
@@ -97,6 +111,89 @@ describe('check', () => {
     const { status, stdout } = vireo('check', dataPath(preprocessor), '--json');
     expect(status).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ supported: false, code: 'unsupported' });
+  });
+});
+
+describe('--shape', () => {
+  itWithData(
+    'inspect, check and run take it for extents that the file leaves open',
+    [textLine, grace],
+    () => {
+      const shape = ['--shape', 'x=1x3x48x192'];
+      const { stdout } = vireo('inspect', dataPath(textLine), ...shape, '--json');
+      expect(JSON.parse(stdout).inputs[0].shape).toEqual([1, 3, 48, 192]);
+      expect(vireo('check', dataPath(textLine), ...shape).status).toBe(0);
+      const answer = vireo('run', dataPath(textLine), dataPath(grace), ...shape, '--json');
+      const [{ outputs }] = JSON.parse(answer.stdout).answers;
+      expect(outputs[0].top.map(({ label }: { label: string }) => label).sort()).toEqual(['0', '180']);
+    },
+  );
+  itWithData('without it the input is named', [textLine], () => {
+    const { status, stderr } = vireo('inspect', dataPath(textLine));
+    expect(status).toBe(2);
+    expect(stderr).toContain('x [?, 3, ?, ?]');
+  });
+  itWithData('eval takes it, for TFLite files too', [kws, kwsInputs], () => {
+    const data = ['--data', 'weights/cards/data/kws01-700.json', '--limit', '10', '--json'];
+    const { status, stdout } = vireo('eval', dataPath(kws), ...data, '--shape', 'input_1=1x49x10x1');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).count).toBe(10);
+  });
+  it.each(['x', 'x=', '=1x3', 'x=1x0x3', 'x=1x-3', 'x=1x3x', 'x=1,3', 'x=9007199254740993'])(
+    '%s is wrong usage',
+    (shape) => {
+      const { status, stderr } = vireo('check', 'net.onnx', '--shape', shape);
+      expect(status).toBe(2);
+      expect(stderr).toContain(`all at least 1, as in x=1x3x48x192, got ${JSON.stringify(shape)}`);
+    },
+  );
+  it('two shapes for one input are wrong usage', () => {
+    const { status, stderr } = vireo('check', 'net.onnx', '--shape', 'x=1x3', '--shape', 'x=1x4');
+    expect(status).toBe(2);
+    expect(stderr).toContain('names input "x" twice: [1, 3] and [1, 4]');
+  });
+  itWithData('an input that is not there is said, with those that are', [digits], () => {
+    const { status, stderr } = vireo('inspect', dataPath(digits), '--shape', 'y=1x3');
+    expect(status).toBe(2);
+    expect(stderr).toContain('there is no input "y"; the inputs are "Input3"');
+  });
+});
+
+describe('run --boxes', () => {
+  itWithData('finds a face and draws its box around it', [faceDetector, grace], () => {
+    const out = join(folder, 'boxes.png');
+    const { status, stdout } = vireo(
+      'run',
+      dataPath(faceDetector),
+      dataPath(grace),
+      '--boxes',
+      out,
+      '--json',
+    );
+    expect(status).toBe(0);
+    const [{ outputs }] = JSON.parse(stdout).answers;
+    const [face] = outputs[0].found;
+    expect(outputs[0].found).toHaveLength(1);
+    expect(face).toMatchObject({ index: 1, label: 'face' });
+    const [before, after] = [decodePng(readFileSync(dataPath(grace))), decodePng(readFileSync(out))];
+    expect([after.width, after.height, after.channels]).toEqual([before.width, before.height, 3]);
+    const pixel = (x: number, y: number): number[] => [
+      ...after.data.slice(3 * (y * after.width + x)).slice(0, 3),
+    ];
+    const middle = Math.round((face.top + face.bottom) / 2);
+    for (const x of [face.left, face.right]) expect(pixel(x, middle)).toEqual([0, 255, 0]);
+    expect(pixel(face.left - 1, middle)).not.toEqual([0, 255, 0]);
+  });
+  itWithData('says the boxes in pixels', [faceDetector, grace], () => {
+    const { stdout } = vireo('run', dataPath(faceDetector), dataPath(grace));
+    expect(stdout).toMatch(/99\.\d\d % {2}face {2}x \d+ to \d+, y \d+ to \d+/u);
+  });
+  itWithData('a network that detects nothing is refused, and nothing is written', [digits, grace], () => {
+    const out = join(folder, 'none.png');
+    const { status, stderr } = vireo('run', dataPath(digits), dataPath(grace), '--boxes', out);
+    expect(status).toBe(2);
+    expect(stderr).toContain('has no output of kind "detection"');
+    expect(existsSync(out)).toBe(false);
   });
 });
 

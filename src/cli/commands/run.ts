@@ -1,10 +1,19 @@
 /** `vireo run`: pictures and recordings to answers, or raw tensors to raw tensors. */
 import { VireoError } from '../../errors.ts';
-import { combineWindows, describeOutput, type Label, planInput, readReal } from '../../io/cards/index.ts';
+import {
+  combineWindows,
+  describeOutput,
+  detect,
+  type Label,
+  type OutputCard,
+  planInput,
+  readReal,
+} from '../../io/cards/index.ts';
+import { drawRectangles, encodePng, type Picture, type Rectangle } from '../../io/image/index.ts';
 import { viewOf } from '../../tensor.ts';
 import { readFile, writeWhole } from '../files.ts';
 import { feed, type Network, openNetwork, read } from '../network.ts';
-import { type Command, cardOption, jsonOption, kernelsOption, operandsOf } from '../options.ts';
+import { type Command, cardOption, jsonOption, kernelsOption, operandsOf, shapeOption } from '../options.ts';
 import { readSource } from '../sources.ts';
 import { percent, progress, showBytes, showCount, table } from '../terminal.ts';
 
@@ -20,7 +29,9 @@ export const run: Command = {
       repeats: true,
     },
     { name: 'out', value: 'FILE', about: 'write the raw outputs, run after run' },
+    { name: 'boxes', value: 'FILE', about: 'write the picture as PNG with a box around everything found' },
     { name: 'top', value: 'N', about: 'how many answers to show (default 5)' },
+    shapeOption,
     kernelsOption,
     cardOption,
     jsonOption,
@@ -31,7 +42,12 @@ export const run: Command = {
     const raw = given.texts('raw');
     if (files.length > 0 === raw.length > 0)
       throw new VireoError('usage', 'vireo run expects either pictures and recordings, or --raw FILE');
+    const boxes = given.text('boxes');
+    if (boxes !== undefined && files.length !== 1)
+      throw new VireoError('usage', `--boxes expects one picture, got ${files.length}`);
     const network = openNetwork(model, given);
+    if (boxes !== undefined && !network.outputCards.some(({ kind }) => kind === 'detection'))
+      throw new VireoError('usage', `--boxes: the card of ${model} has no output of kind "detection"`);
     const out = given.text('out');
     const collected: Uint8Array[] | undefined = out === undefined ? undefined : [];
     const keep = (): void => {
@@ -43,6 +59,7 @@ export const run: Command = {
         ? runRaw(network, raw, keep)
         : runFiles(network, files, given.count('top') ?? 5, keep, given.flag('json'));
     if (out !== undefined && collected) writeWhole(out, Buffer.concat(collected));
+    if (boxes !== undefined && report.answers) writeWhole(boxes, withBoxes(report.answers[0]));
     if (given.flag('json')) console.log(JSON.stringify({ kernels: network.kernels, ...report }, null, 2));
     else if (raw.length > 0)
       console.log(`${report.runs} runs, ${report.milliseconds.toFixed(2)} ms each${out ? ` → ${out}` : ''}`);
@@ -55,7 +72,7 @@ function bytesOf(data: ArrayBufferView): Uint8Array {
 }
 
 /** `NAME=FILE`, or just `FILE` for the next input without one. */
-function runRaw(network: Network, given: readonly string[], keep: () => void) {
+function runRaw(network: Network, given: readonly string[], keep: () => void): Report {
   const { session } = network;
   const names = session.inputs.map((info) => info.name);
   const files = new Array<string | undefined>(names.length).fill(undefined);
@@ -101,6 +118,12 @@ function runRaw(network: Network, given: readonly string[], keep: () => void) {
   return { runs, milliseconds: (performance.now() - started) / runs };
 }
 
+interface Report {
+  readonly runs: number;
+  readonly milliseconds: number;
+  readonly answers?: readonly Answer[];
+}
+
 interface Answer {
   readonly file: string;
   readonly milliseconds: number;
@@ -108,10 +131,20 @@ interface Answer {
     readonly name: string;
     readonly top: readonly Label[];
     readonly values?: readonly number[];
+    readonly found?: readonly Found[];
   }[];
 }
 
-function runFiles(network: Network, files: readonly string[], top: number, keep: () => void, quiet: boolean) {
+/** Something detected, and the pixels of the picture that it covers. */
+type Found = Label & Rectangle;
+
+function runFiles(
+  network: Network,
+  files: readonly string[],
+  top: number,
+  keep: () => void,
+  quiet: boolean,
+): Report {
   const { session, card } = network;
   if (!card)
     throw new VireoError(
@@ -164,6 +197,10 @@ export function answerFor(network: Network, file: string, top: number, keep: () 
   }
   const outputs = session.outputs.map((info, i) => {
     const card = network.outputCards[i];
+    if (card.kind === 'detection' && source.kind === 'picture')
+      return { name: info.name, top: [], found: findIn(source.picture, network, card, i, last) };
+    if (network.outputCards.some((other) => other.kind === 'detection' && other.boxes === i))
+      return { name: info.name, top: [] };
     if (windows[i].length === 1) {
       const labels = describeOutput(card, last[i], info, top);
       return labels.length > 0
@@ -176,11 +213,55 @@ export function answerFor(network: Network, file: string, top: number, keep: () 
   return { file, milliseconds: milliseconds / windows[0].length, outputs };
 }
 
-function showAnswer({ file, milliseconds, outputs }: Answer): string {
-  const lines = outputs.map(({ name, top, values }) =>
-    values
-      ? `  ${name}: ${values.map((v) => v.toPrecision(4)).join(', ')}${values.length === 8 ? ', …' : ''}`
-      : table(top.map(({ label, confidence }) => [`  ${percent(confidence).padStart(8)}`, label])),
+function findIn(
+  { width, height }: Picture,
+  { session }: Network,
+  card: OutputCard & { readonly kind: 'detection' },
+  scores: number,
+  data: readonly ReturnType<typeof read>[],
+): Found[] {
+  const output = (i: number) => ({ data: data[i], info: session.outputs[i] });
+  return detect(card, output(scores), output(card.boxes)).map(({ box, ...label }) => ({
+    ...label,
+    left: Math.round(box[0] * width),
+    top: Math.round(box[1] * height),
+    right: Math.round(box[2] * width) - 1,
+    bottom: Math.round(box[3] * height) - 1,
+  }));
+}
+
+/** The picture with a rectangle around everything found in it. */
+function withBoxes({ file, outputs }: Answer): Uint8Array {
+  const source = readSource(file);
+  if (source.kind !== 'picture') throw new VireoError('bad-input', `${file}: expected a picture`);
+  const { width, height } = source.picture;
+  const line = Math.max(2, Math.round(Math.min(width, height) / 200));
+  return encodePng(
+    drawRectangles(
+      source.picture,
+      outputs.flatMap(({ found }) => found ?? []),
+      line,
+    ),
   );
-  return [`${file}  (${milliseconds.toFixed(2)} ms)`, ...lines].join('\n');
+}
+
+function showAnswer({ file, milliseconds, outputs }: Answer): string {
+  const lines = outputs.map(({ name, top, values, found }) => {
+    if (values)
+      return `  ${name}: ${values.map((v) => v.toPrecision(4)).join(', ')}${values.length === 8 ? ', …' : ''}`;
+    if (found) return showFound(found);
+    return table(top.map(({ label, confidence }) => [`  ${percent(confidence).padStart(8)}`, label]));
+  });
+  return [`${file}  (${milliseconds.toFixed(2)} ms)`, ...lines.filter((line) => line !== '')].join('\n');
+}
+
+function showFound(found: readonly Found[]): string {
+  if (found.length === 0) return '  nothing found';
+  return table(
+    found.map(({ label, confidence, left, top, right, bottom }) => [
+      `  ${percent(confidence).padStart(8)}`,
+      label,
+      `x ${left} to ${right}, y ${top} to ${bottom}`,
+    ]),
+  );
 }

@@ -75,11 +75,7 @@ export function cardPathOf(network: string): string {
 function withLabels(card: NetworkCard, context: PathContext, files: CardFiles): FoundCard {
   const notes: string[] = [];
   const outputs = card.outputs.map((output): OutputCard => {
-    if (
-      output.kind === 'regression' ||
-      output.kind === 'raw' ||
-      output.labels.file === undefined
-    ) {
+    if (output.kind === 'regression' || output.kind === 'raw' || output.labels.file === undefined) {
       return output;
     }
     return { ...output, labels: loadLabels(output.labels.file, context, files, notes) };

@@ -97,6 +97,26 @@ describe('parseNetworkCard', () => {
       'c.json: outputs[0].scores: expected "probabilities" or "logits"',
     ],
     [
+      'boxes in an output that is not there',
+      { ...minimal, outputs: [{ kind: 'detection', boxes: 1 }] },
+      'c.json: outputs[0].boxes: expected a whole number, from 0 to 0, got 1',
+    ],
+    [
+      'boxes among their scores',
+      { ...minimal, outputs: [{ kind: 'detection', boxes: 0 }] },
+      'c.json: outputs[0].boxes: expected the number of another output, got 0',
+    ],
+    [
+      'a threshold in percent',
+      { ...minimal, outputs: [{ kind: 'detection', boxes: 1, threshold: 70 }, { kind: 'raw' }] },
+      'c.json: outputs[0].threshold: expected a number from 0 to 1, got 70',
+    ],
+    [
+      'another form of box',
+      { ...minimal, outputs: [{ kind: 'detection', boxes: 1, form: 'centre' }, { kind: 'raw' }] },
+      'c.json: outputs[0].form: expected "corners", got "centre"',
+    ],
+    [
       'an upper-case hash',
       { ...minimal, sha256: ['A'.repeat(64)] },
       'c.json: sha256[0]: expected 64 lower-case',
@@ -230,6 +250,13 @@ describe('the cards of the package', () => {
     'models/tflite/hello_world_float.tflite',
     'models/tflite/version-slim-320_without_postprocessing.tflite',
     'models/tflite/yamnet.tflite',
+    'models/onnx/ch_ppocr_mobile_v2.0_cls_infer.onnx',
+    'models/onnx/mnist.onnx',
+    'models/onnx/super_resolution_core_op18.onnx',
+    'models/onnx/version-RFB-320.onnx',
+    'models/onnx/version-slim-320.onnx',
+    'models/onnx/version-slim-320_simplified.onnx',
+    'models/onnx/version-slim-320_without_postprocessing.onnx',
   ];
   for (const network of networks) {
     itWithData(`${network} is recognised, with its labels`, [network], () => {

@@ -1,12 +1,10 @@
 /**
  * The ONNX backend suite: no wrong answer, and at least as many cases as have been reached. The light
- * networks and the pretrained ones with their golden outputs.
+ * networks are among them.
  */
-import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { casesIn, difference, runCase, runSuite } from '../../../src/cli/conformance.ts';
-import { VireoError } from '../../../src/errors.ts';
 import { compile } from '../../../src/graph/run/session.ts';
 import { byteReader } from '../../../src/io/datasets/byte-reader.ts';
 import { readTar } from '../../../src/io/datasets/tar.ts';
@@ -104,56 +102,5 @@ describe('a case', () => {
     expect(difference(f(NaN), f(0), tolerance)).not.toBe('');
     const i = (n: number) => tensorOf('i32', [1], Int32Array.of(n));
     expect(difference(i(100_000), i(100_001), tolerance)).not.toBe('');
-  });
-});
-
-describe('pretrained networks', () => {
-  interface Golden {
-    readonly model: string;
-    readonly input: { readonly file: string; readonly shape: readonly number[] };
-    readonly outputs: readonly { readonly file: string; readonly name: string }[];
-  }
-  const numbers = (file: string) => new Float32Array(readData(`models/golden/${file}`).buffer);
-
-  for (const name of [
-    'version-slim-320',
-    'version-slim-320_without_postprocessing',
-    'version-slim-320_simplified',
-    'version-RFB-320',
-    'mnist',
-    'super_resolution_core_op18',
-    'ch_ppocr_mobile_v2.0_cls_infer',
-  ])
-    itWithData(`${name} as ONNX Runtime`, ['models/golden/golden.json', `models/onnx/${name}.onnx`], () => {
-      const list: Golden[] = JSON.parse(readFileSync(dataPath('models/golden/golden.json'), 'utf8'));
-      const golden = list.find((one) => one.model === `onnx/${name}.onnx`)!;
-      const shapes = name.startsWith('ch_ppocr') ? { x: golden.input.shape } : {};
-      const session = compile(readOnnx(readData(golden.model.replace(/^/u, 'models/')), { shapes }));
-      session.input(0).set(numbers(golden.input.file));
-      session.run();
-      for (const output of golden.outputs) {
-        const expected = numbers(output.file);
-        const made = session.output(output.name);
-        const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        let worst = 0;
-        expected.forEach((value, i) => {
-          worst = Math.max(worst, Math.abs(made[i]! - value));
-        });
-        expect(made.length).toBe(expected.length);
-        expect(worst / largest).toBeLessThan(1e-5);
-      }
-    });
-
-  const foreign = 'models/onnx/super_resolution_with_pre_post_processing_op18.onnx';
-  itWithData('one with operators of another house is refused by name', [foreign], () => {
-    try {
-      readOnnx(readData(foreign));
-      throw new Error('was read');
-    } catch (error) {
-      if (!(error instanceof VireoError)) throw error;
-      expect(error.code).toBe('unsupported');
-      expect(error.message).toContain('DecodeImage "pre_process_0" (com.microsoft.extensions opset 1)');
-      expect(error.message).toContain('EncodeImage "post_process_52"');
-    }
   });
 });
