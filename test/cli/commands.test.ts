@@ -84,6 +84,7 @@ describe('inspect', () => {
       dense: 1,
       softmax: 1,
     });
+    expect(summary.rewritten).toEqual(summary.operators);
     expect(summary.macs).toBe(12_501_632);
     expect(summary.parameters).toBeGreaterThan(77_000);
     for (const key of ['weights', 'arena', 'lowerBound']) expect(summary.memory[key]).toBeGreaterThan(0);

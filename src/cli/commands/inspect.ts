@@ -49,6 +49,7 @@ function summary(graph: Graph, session: Session) {
     inputs: session.inputs,
     outputs: session.outputs,
     operators: countOperators(graph),
+    rewritten: countOperators(session.graph),
     parameters: parameterCount(graph),
     macs: graphMacs(graph),
     memory: { weights, arena, lowerBound, packed },
@@ -58,15 +59,17 @@ function summary(graph: Graph, session: Session) {
 
 function describe(path: string, graph: Graph, session: Session): string {
   const { weights, packed, arena, lowerBound } = session.memory;
-  const operators = Object.entries(countOperators(graph))
-    .map(([kind, count]) => `${count} ${kind}`)
-    .join(', ');
+  const list = (of: Graph): string =>
+    Object.entries(countOperators(of))
+      .map(([kind, count]) => `${count} ${kind}`)
+      .join(', ');
   return [
     `${path}: ${graph.name}`,
     table([
       ...session.inputs.map((info) => ['  input', showTensor(info)]),
       ...session.outputs.map((info) => ['  output', showTensor(info)]),
-      ['  operators', operators],
+      ['  operators', list(graph)],
+      ['  rewritten', list(session.graph)],
       ['  parameters', showCount(parameterCount(graph))],
       ['  MACs', showCount(graphMacs(graph))],
       [
