@@ -6,7 +6,8 @@
  *
  * The sum of products is exact in integers; the result is rounded half to even, as ONNX's QuantizeLinear
  * rounds (docs/decisions/0001). What only moves numbers moves the integers. A float bias becomes
- * round(b / (sₓ·s_w)). Whatever has no integer form keeps its pair.
+ * round(b / (sₓ·s_w)). Functions of one number (sigmoid, tanh …) go by the integer kernels' own
+ * definition, within one step. Whatever has no integer form keeps its pair.
  */
 import { noPad } from '../../kernels/call.ts';
 import { elementCount, type Quantization, type TensorData } from '../../tensor.ts';
@@ -55,7 +56,7 @@ class Fuser {
     else if (node.op.kind === 'convert' && from?.dtype === 'f32' && isByte(to) && this.#quantise(kept)) {
       this.fused++;
       return;
-    } else if (movesNumbers(node.op)) this.#move(kept);
+    } else if (movesNumbers(node.op) && keepsTheGrid(node.op)) this.#move(kept);
     this.nodes.push(kept);
   }
 
@@ -160,8 +161,13 @@ class Fuser {
         };
         return { ...producer, op: pool, inputs: [x], output };
       }
-      case 'unary':
       case 'clamp':
+        // Another scale would round once more than the pair does, and by the other rule.
+        return sameQuantization(this.values[x].quantization, this.values[output].quantization) &&
+          this.#sameDtype(x, output)
+          ? { ...producer, inputs: [x], output }
+          : null;
+      case 'unary':
         return { ...producer, inputs: [x], output };
       case 'concat': {
         if (integers.some((id) => id === undefined || !isByte(this.values[id]))) return null;
@@ -231,6 +237,13 @@ class Fuser {
 
 function movesNumbers({ kind }: Op): boolean {
   return ['reshape', 'transpose', 'slice', 'pad', 'mirrorPad', 'maxPool2d', 'gather'].includes(kind);
+}
+
+/** Integers stand for the moved numbers exactly: nothing comes in that lies between two of them. */
+function keepsTheGrid(op: Op): boolean {
+  if (op.kind === 'pad') return op.value === 0;
+  if (op.kind !== 'maxPool2d') return true;
+  return op.clamp.min === Number.NEGATIVE_INFINITY && op.clamp.max === Number.POSITIVE_INFINITY;
 }
 
 function weightsFit(op: Op, { dtype, quantization: q }: Value): boolean {

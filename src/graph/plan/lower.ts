@@ -91,8 +91,3 @@ export function lowerNode(op: Op, inputs: readonly Operand[], output: Operand): 
       return [{ arithmetic: op, inputs: inputs.map((_, i) => i) }];
   }
 }
-
-/** A copy that sees its operand as one long row: what a reshape costs where it cannot be an alias. */
-export function flatCopy(count: number): Copy {
-  return { kind: 'copy', extent: [count], perm: [0], begin: [0], step: [1], outBegin: [0] };
-}
