@@ -31,10 +31,6 @@ export function folderOf(path: string): string {
   return end < 0 ? '' : path.slice(0, Math.max(end, 1));
 }
 
-export function baseOf(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
-}
-
 export function joined(folder: string, tail: string): string {
   return folder === '' ? tail : folder.endsWith('/') ? folder + tail : `${folder}/${tail}`;
 }

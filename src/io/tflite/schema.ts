@@ -79,7 +79,6 @@ export const stridedSlice = {
   offset: 5,
 } as const;
 export const transposeConv = { union: 49, padding: 0, strideW: 1, strideH: 2, activation: 3 } as const;
-export const shapeOptions = { union: 55, outType: 0 } as const;
 export const pack = { union: 59, count: 0, axis: 1 } as const;
 export const unpack = { union: 64, count: 0, axis: 1 } as const;
 export const resizeNearest = { union: 74, alignCorners: 0, halfPixelCenters: 1 } as const;

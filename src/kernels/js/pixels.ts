@@ -1,11 +1,11 @@
 /**
- * How a convolution walks its input: where each output pixel's window starts, and the contiguous runs
+ * How a float convolution walks its input: where each output pixel's window starts, and the contiguous runs
  * inside a window.
  *
  *   direct   the window is read where it lies; the border is in memory, so no tap needs a check
  *            runs: kH rows of kW·inC elements (or kH·kW pixels of inC where rows are not contiguous)
  *   im2col   the windows of one tile are first copied side by side into scratch, taps outside the
- *            picture as the zero point: one run of kH·kW·inC
+ *            picture as 0: one run of kH·kW·inC
  */
 import type { Pad, View } from '../call.ts';
 import type { WindowGeometry } from '../geometry.ts';
