@@ -25,7 +25,7 @@ export function evaluate(
   for (const part of lowerNode(op, inputs, output)) {
     const operands = part.inputs.map((i) => inputs[i]);
     const offer = set.offer({ arithmetic: part.arithmetic, inputs: operands, output });
-    if (!offer) return null;
+    if (!offer || !('bind' in offer)) return null;
     const scratch = new Uint8Array(offer.scratch?.(false) ?? 0);
     offer.bind(
       operands.map((operand) => dense(operand, operand.data!)),

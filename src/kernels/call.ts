@@ -3,12 +3,13 @@
  *
  * A `KernelCall` is one piece of arithmetic on operands whose shapes, dtypes and constants are known.
  * A kernel set answers it with an `Offer` (or `null`: ask the next set). The planner places every
- * operand in one arena, then binds the offer to those places. What `bind` returns is called once an
- * inference and must not allocate.
+ * operand in one arena, then binds the offer to those places, or has it emit its code for them. What comes of
+ * it is called once an inference and must not allocate.
  *
  * A kernel sees numbers at offsets: no nodes, no names, no files.
  */
 import type { DType, Quantization, Shape, TensorData } from '../tensor.ts';
+import type { Program } from './wasm/program.ts';
 
 export type Pair = readonly [h: number, w: number];
 export interface Pad {
@@ -214,6 +215,39 @@ export interface KernelCall {
   readonly arithmetic: Arithmetic;
   readonly inputs: readonly Operand[];
   readonly output: Operand;
+  /** What is done to the result before it is stored; only sets that say `fuses` are asked for it. */
+  readonly following?: readonly Following[];
+}
+
+/** One operator fused behind another: its other operands follow those before them in `KernelCall.inputs`. */
+export interface Following {
+  readonly arithmetic: Arithmetic;
+  /** The result that it takes, never stored. */
+  readonly x: Operand;
+  /** Which of its operands x is. */
+  readonly position: number;
+  /** How many of the call's inputs are its own. */
+  readonly others: number;
+  readonly output: Operand;
+}
+
+/**
+ * How quantised 8-bit activations (one scale) lie between kernels that agree on it.
+ *
+ *   stored   q, as the tensor says
+ *   u8       q + 128 for i8, q for u8, in a byte
+ *   i16      q − zeroPoint, in two bytes
+ */
+export type Encoding = 'stored' | 'u8' | 'i16';
+
+/** One tensor in the memory of generated code. */
+export interface Place {
+  /** Byte address of element 0. */
+  readonly address: number;
+  /** In elements, as in `View`. */
+  readonly strides: readonly number[];
+  readonly border: Pad;
+  readonly encoding: Encoding;
 }
 
 /**
@@ -233,25 +267,55 @@ export interface View {
 /** Runs one call of one inference. */
 export type Step = () => void;
 
-export interface Offer {
+interface OfferOf {
   /** Op, dtype, tile, target: `conv2d-i8-3x8-js`. */
   readonly kernel: string;
+  /** Why this one, where another was possible. */
+  readonly reason?: string;
+  /** Kernels that would do as well, for a tuner to try: values of `choice` in `KernelSet.offer`. */
+  readonly choices?: readonly string[];
   /** Activation operands, the output included, may be strided (see `View`). */
   readonly strided?: boolean;
   /** Cells of border that would spare work around input 0; granted or not, the kernel must work. */
   readonly border?: Pad;
   /** Inputs whose place the output may take: output element i is written after input element i is last read. */
   readonly overwrites?: readonly number[];
-  /** Bytes of scratch in the arena, 8-aligned, given whether the border is granted. */
-  readonly scratch?: (borderGranted: boolean) => number;
+  /** The encoding that 8-bit activations, the output included, may have besides `stored`. */
+  readonly encoding?: Encoding;
+  /** Bytes of scratch in the arena, 8-aligned, given whether input 0 has the border and the encoding asked for. */
+  readonly scratch?: (ready: boolean) => number;
+}
+
+/** A kernel of ordinary functions. */
+export interface BoundOffer extends OfferOf {
   /** Bytes of packed constants that the bound kernel holds beside the network's own. */
   readonly packedBytes?: number;
   readonly bind: (inputs: readonly View[], output: View, scratch: Uint8Array) => Step;
 }
 
+/** A kernel that is written into the network's program; constants have no place, their numbers are in the call. */
+export interface EmittedOffer extends OfferOf {
+  /** Adds one step to the program. `scratch` is a byte address. */
+  readonly emit: (
+    program: Program,
+    inputs: readonly (Place | null)[],
+    output: Place,
+    scratch: number,
+  ) => void;
+}
+
+export type Offer = BoundOffer | EmittedOffer;
+
 export interface KernelSet {
   readonly name: string;
-  readonly offer: (call: KernelCall) => Offer | null;
+  /** `choice`: the name of one of an earlier offer's `choices`. */
+  readonly offer: (call: KernelCall, choice?: string) => Offer | null;
+  /** What its user should know when it cannot work here. */
+  readonly notice?: () => string[];
+  /** Takes calls with `following`. */
+  readonly fuses?: boolean;
+  /** Starts the program that its offers emit into, behind an arena of so many bytes. */
+  readonly program?: (arenaBytes: number) => Program;
 }
 
 export const noPad: Pad = { top: 0, left: 0, bottom: 0, right: 0 };

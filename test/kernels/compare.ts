@@ -2,8 +2,8 @@
 import { expect } from 'vitest';
 import type { KernelSet } from '../../src/kernels/call.ts';
 import { reference } from '../../src/kernels/reference/index.ts';
-import { elementCount, type NumberData } from '../../src/tensor.ts';
-import { type Input, type Layout, operandsOf, runCall, type TestCall } from './run-call.ts';
+import { elementCount, type NumberData, type TensorData } from '../../src/tensor.ts';
+import { type Coding, type Input, type Layout, operandsOf, runCall, type TestCall } from './run-call.ts';
 
 export const layouts: readonly Layout[] = [
   'dense',
@@ -15,14 +15,42 @@ export const layouts: readonly Layout[] = [
   'overwriting the last',
 ];
 
+const codings: readonly Coding[] = ['stored', 'encoded', 'input encoded', 'output encoded'];
+
+/** Every layout, and where the set has an encoding of its own every mixture of it. */
+function* waysOf(set: KernelSet, call: TestCall, tried: readonly Layout[]): Generator<[Layout, Coding]> {
+  const encodes = set.offer(operandsOf(call))?.encoding !== undefined;
+  for (const layout of tried)
+    for (const coding of encodes ? codings : codings.slice(0, 1)) yield [layout, coding];
+}
+
+/** What reference makes of a call, and of what is fused behind it, one operator after the other. */
+export function byReference(call: TestCall): TensorData {
+  const { following = [], ...head } = call;
+  let taken = head.inputs.length - following.reduce((sum, { others }) => sum + others, 0);
+  const first = following[0] ? { ...head.output, ...following[0].x } : head.output;
+  let result = runCall(reference, { ...head, inputs: head.inputs.slice(0, taken), output: first });
+  following.forEach((next, i) => {
+    const x: Input = { ...next.x, data: result, constant: false };
+    const inputs: Input[] = [...head.inputs.slice(taken, taken + next.others)];
+    taken += next.others;
+    inputs.splice(next.position, 0, x);
+    const output = i === following.length - 1 ? head.output : next.output;
+    result = runCall(reference, { arithmetic: next.arithmetic, inputs, output });
+  });
+  return result;
+}
+
 /** Integers, and whatever is only moved: the same to the bit, but for the sign of a zero. */
 export function expectSame(set: KernelSet, call: TestCall, where = '', tried = layouts): void {
-  const expected = runCall(reference, call);
-  for (const layout of tried) {
-    const actual = runCall(set, call, layout);
+  const expected = byReference(call);
+  for (const [layout, coding] of waysOf(set, call, tried)) {
+    const actual = runCall(set, call, layout, coding);
     for (let i = 0; i < expected.length; i++)
       if (actual[i] !== expected[i] && !Object.is(actual[i], expected[i]))
-        expect.fail(`${where} ${layout}: element ${i} is ${actual[i]}, by reference ${expected[i]}`);
+        expect.fail(
+          `${where} ${layout}, ${coding}: element ${i} is ${actual[i]}, by reference ${expected[i]}`,
+        );
   }
 }
 

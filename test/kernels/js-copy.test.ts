@@ -110,6 +110,7 @@ describe.each([js])('copy on $name', (set) => {
     })!;
     const out = new Float32Array(5);
     const place = { offset: 0, strides: [1], border: { top: 0, left: 0, bottom: 0, right: 0 } };
+    if (!('bind' in offer)) throw new Error('expected a bound offer');
     offer.bind([{ ...place, data }], { ...place, data: out }, new Uint8Array(0))();
     const moved = new Int32Array(out.buffer);
     for (let i = 0; i < 5; i++)

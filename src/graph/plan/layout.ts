@@ -6,6 +6,7 @@
  *   concat       its inputs become windows of it, where their kernels can write there
  *   border       a value that a convolution reads with padding is laid out with its border in place
  *   in place     an output takes over the bytes of an input that nothing reads later
+ *   encoding     8-bit activations lie as all kernels that touch them prefer
  *
  *          ┌───────────────┐ border.top
  *          │ ┌───────────┐ │
@@ -16,7 +17,8 @@
  * Values joined by reshapes share one `Storage`. A storage is a root (it gets bytes of its own), a window
  * of another, or the same bytes as another (in place).
  */
-import { noPad, type Pad } from '../../kernels/call.ts';
+import { type Encoding, noPad, type Pad } from '../../kernels/call.ts';
+import { encodedBytes, encodingOf } from '../../kernels/encoding.ts';
 import { bytesPerElement, denseStrides, elementCount, type Shape, sameShape } from '../../tensor.ts';
 import type { Graph, ValueId } from '../ir.ts';
 import type { Call } from './calls.ts';
@@ -34,6 +36,8 @@ export interface Storage {
   dense: boolean;
   /** Bytes of a root, its border included. */
   bytes: number;
+  encoding: Encoding;
+  elementBytes: number;
 }
 
 export interface Layout {
@@ -58,6 +62,7 @@ export function offsetInRoot(storage: Storage): number {
 
 export function layOut(graph: Graph, calls: readonly Call[]): Layout {
   const storageOf = shareReshapes(graph, calls);
+  encode(graph, calls, storageOf);
   layBorders(graph, calls, storageOf);
   const elided = new Set<Call>();
   const fed = new Set(graph.inputs.map((id) => storageOf[id])); // no step writes them, nor a border around them
@@ -97,6 +102,8 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
           hasWindows: false,
           dense: value.shape.length !== 4,
           bytes: elementCount(value.shape) * bytesPerElement[value.dtype],
+          encoding: 'stored',
+          elementBytes: bytesPerElement[value.dtype],
         },
   );
   for (const node of graph.nodes) {
@@ -119,6 +126,29 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
   return storageOf;
 }
 
+/** What the caller feeds and reads, and what any kernel wants as stored, stays as stored. */
+function encode(graph: Graph, calls: readonly Call[], storageOf: readonly (Storage | null)[]): void {
+  const wanted = new Map<Storage, Encoding>();
+  for (const id of [...graph.inputs, ...graph.outputs]) {
+    const storage = storageOf[id];
+    if (storage) wanted.set(storage, 'stored');
+  }
+  for (const { offer, inputs, output } of calls)
+    for (const id of [...inputs, output]) {
+      const storage = storageOf[id];
+      if (!storage) continue;
+      const encoding = encodingOf(graph.values[id], offer.encoding);
+      wanted.set(storage, (wanted.get(storage) ?? encoding) === encoding ? encoding : 'stored');
+    }
+  graph.values.forEach((value, id) => {
+    const storage = storageOf[id];
+    if (!storage) return;
+    storage.encoding = wanted.get(storage) ?? 'stored';
+    storage.elementBytes = encodedBytes(value, storage.encoding);
+    storage.bytes = elementCount(value.shape) * storage.elementBytes;
+  });
+}
+
 function layBorders(graph: Graph, calls: readonly Call[], storageOf: readonly (Storage | null)[]): void {
   for (const { offer, inputs } of calls) {
     const storage = storageOf[inputs[0] ?? -1];
@@ -139,7 +169,7 @@ function layBorders(graph: Graph, calls: readonly Call[], storageOf: readonly (S
     const row = (left + w + right) * c;
     storage.strides = [(top + h + bottom) * row, row, c, 1];
     storage.offset = top * row + left * c;
-    storage.bytes = n * (top + h + bottom) * row * bytesPerElement[value.dtype];
+    storage.bytes = n * (top + h + bottom) * row * storage.elementBytes;
   });
 }
 
@@ -157,6 +187,7 @@ function tryWindow(
   begin: readonly number[],
 ): boolean {
   if (part.parent || part.border !== noPad || elementCount(shapes.part) === 0) return false;
+  if (part.encoding !== whole.encoding) return false;
   for (let s: Storage | null = whole; s; s = s.parent) if (s === part) return false;
   const strides = isDense(whole.strides, whole.shape) ? denseStrides(shapes.whole) : whole.strides;
   const dense = isDense(strides, shapes.part);
@@ -189,11 +220,7 @@ function reuseInputs(graph: Graph, calls: readonly Call[], storageOf: readonly (
       if (root.hasWindows || offsetInRoot(input) !== output.offset || lastRead.get(root) !== step) continue;
       const before = graph.values[call.inputs[position]];
       const after = graph.values[call.output];
-      if (
-        bytesPerElement[before.dtype] !== bytesPerElement[after.dtype] ||
-        !sameShape(before.shape, after.shape)
-      )
-        continue;
+      if (input.elementBytes !== output.elementBytes || !sameShape(before.shape, after.shape)) continue;
       if (!sameShape(input.strides, output.strides) || root.bytes !== output.bytes) continue;
       const end = lastRead.get(output) ?? step;
       output.parent = root;

@@ -3,12 +3,13 @@
  * in memory, and at which byte of the one arena.
  */
 import { VireoError } from '../../errors.ts';
-import { type KernelSet, noPad, type Pad, type View } from '../../kernels/call.ts';
-import { bytesPerElement, denseStrides, elementCount, type TensorData, viewOf } from '../../tensor.ts';
+import { type KernelSet, noPad, type Pad, type Place, type View } from '../../kernels/call.ts';
+import { encodingOf } from '../../kernels/encoding.ts';
+import { denseStrides, elementCount, type TensorData, viewOf } from '../../tensor.ts';
 import type { Graph, ValueId } from '../ir.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { align, type Need, place } from './arena.ts';
-import { type Call, callsOf } from './calls.ts';
+import { type Call, callsOf, type Tuning } from './calls.ts';
 import { layOut, offsetInRoot, rootOf, type Storage } from './layout.ts';
 
 /** A stretch of the arena, from the first to the last step that needs it. */
@@ -34,13 +35,27 @@ export interface Plan {
   readonly lowerBound: number;
   /** The place of a value in an arena; `null` for constants. */
   readonly viewIn: (arena: ArrayBuffer, id: ValueId) => View | null;
+  /** The same for generated code. */
+  readonly placeOf: (id: ValueId) => Place | null;
 }
 
 const covers = (have: Pad, want: Pad): boolean =>
   have.top >= want.top && have.left >= want.left && have.bottom >= want.bottom && have.right >= want.right;
 
-export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limits = defaultLimits): Plan {
-  const { storageOf, calls } = layOut(graph, callsOf(graph, sets));
+/** Input 0 lies as the offer asks: in its encoding, with its border. */
+function isReady(graph: Graph, { offer, inputs }: Call, storage: Storage | null | undefined): boolean {
+  if (!storage || (!offer.border && !offer.encoding)) return false;
+  const encoding = encodingOf(graph.values[inputs[0]], offer.encoding);
+  return covers(storage.border, offer.border ?? noPad) && storage.encoding === encoding;
+}
+
+export function makePlan(
+  graph: Graph,
+  sets: readonly KernelSet[],
+  limits: Limits = defaultLimits,
+  tuning: Tuning = {},
+): Plan {
+  const { storageOf, calls } = layOut(graph, callsOf(graph, sets, tuning));
   const lives = new Map<Storage, { start: number; end: number; holds: string[] }>();
   const last = Math.max(0, calls.length - 1);
   const touch = (id: ValueId, step: number): void => {
@@ -66,9 +81,7 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
   const roots = [...lives.keys()];
   const scratchNeeds: Need[] = [];
   const scratchOf = calls.map((call, step) => {
-    const input = storageOf[call.inputs[0] ?? -1];
-    const granted = !!call.offer.border && !!input && covers(input.border, call.offer.border);
-    const bytes = call.offer.scratch?.(granted) ?? 0;
+    const bytes = call.offer.scratch?.(isReady(graph, call, storageOf[call.inputs[0] ?? -1])) ?? 0;
     return bytes === 0 ? -1 : scratchNeeds.push({ bytes, start: step, end: step }) - 1;
   });
   const needs: Need[] = [
@@ -92,6 +105,11 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
   }));
   const rootOffset = new Map(roots.map((root, i) => [root, placement.offsets[i]]));
   const borders = bordersOf(calls, storageOf);
+  const layout = (id: ValueId, storage: Storage) => {
+    const { shape } = graph.values[id];
+    const strides = storage.shape === shape ? storage.strides : denseStrides(shape);
+    return { strides, border: storage.border };
+  };
 
   return {
     graph,
@@ -106,11 +124,16 @@ export function makePlan(graph: Graph, sets: readonly KernelSet[], limits: Limit
     viewIn: (arena, id) => {
       const storage = storageOf[id];
       if (!storage) return null;
-      const { dtype, shape } = graph.values[id];
       const root = rootOf(storage);
-      const data = viewOf(dtype, arena, rootOffset.get(root) ?? 0, root.bytes / bytesPerElement[dtype]);
-      const strided = storage.shape === shape ? storage.strides : denseStrides(shape);
-      return { data, offset: offsetInRoot(storage), strides: strided, border: storage.border };
+      const cells = root.bytes / root.elementBytes;
+      const data = viewOf(graph.values[id].dtype, arena, rootOffset.get(root) ?? 0, cells);
+      return { data, offset: offsetInRoot(storage), ...layout(id, storage) };
+    },
+    placeOf: (id) => {
+      const storage = storageOf[id];
+      if (!storage) return null;
+      const address = (rootOffset.get(rootOf(storage)) ?? 0) + offsetInRoot(storage) * storage.elementBytes;
+      return { address, encoding: storage.encoding, ...layout(id, storage) };
     },
   };
 }

@@ -3,9 +3,11 @@
  */
 import { VireoError } from '../../errors.ts';
 import { bindBorder } from '../../kernels/border.ts';
-import type { KernelSet, Step } from '../../kernels/call.ts';
+import type { KernelSet, Step, View } from '../../kernels/call.ts';
+import { encodedBytes, encodingOffset } from '../../kernels/encoding.ts';
 import { js } from '../../kernels/js/index.ts';
 import { reference } from '../../kernels/reference/index.ts';
+import type { LinkedProgram, Program } from '../../kernels/wasm/program.ts';
 import {
   type DataOf,
   type DType,
@@ -19,14 +21,17 @@ import { graphMacs, graphWork } from '../cost/macs.ts';
 import type { Graph, Value, ValueId } from '../ir.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { optimize } from '../optimize.ts';
+import type { Tuning } from '../plan/calls.ts';
 import { storedValue } from '../plan/lower.ts';
-import { constantView, makePlan, type Plan } from '../plan/plan.ts';
+import { constantView, makePlan, type Plan, type PlannedStep } from '../plan/plan.ts';
 import { verify } from '../verify.ts';
 
 export interface CompileOptions {
   /** Asked in order for each layer. Default: `[js, reference]`. */
   readonly kernels?: readonly KernelSet[];
   readonly limits?: Partial<Limits>;
+  /** Kernels chosen for this machine, as `vireo tune` writes them. */
+  readonly tuning?: Tuning;
 }
 
 /** An input or output of a session. */
@@ -49,9 +54,22 @@ export interface MemoryReport {
 
 /** One entry of the list that `run` walks; running one alone is what a benchmark of a layer does. */
 export interface SessionStep {
+  /** The node whose value it stores. */
   readonly node: string;
   readonly kernel: string;
+  /** The kernel set it comes from. */
+  readonly set: string;
+  /** Why this kernel, where another was possible. */
+  readonly reason?: string;
   readonly run: Step;
+}
+
+/** What serves this session. */
+export interface SessionInfo {
+  /** What a user should know: a kernel set that cannot work here, and why. */
+  readonly notices: readonly string[];
+  /** The generated WebAssembly module, without weights; null where no step is generated. */
+  readonly module: Uint8Array | null;
 }
 
 export interface Session {
@@ -62,6 +80,7 @@ export interface Session {
   readonly macs: number;
   readonly plan: Plan;
   readonly steps: readonly SessionStep[];
+  readonly info: SessionInfo;
   /**
    * The live, dense, row-major array of an input, by position or name. A run leaves it as fed.
    * Name the dtype to have it checked and typed; i64 and u64 tensors must be asked for as such.
@@ -76,6 +95,30 @@ export interface Session {
 }
 
 export function compile(source: Graph, options: CompileOptions = {}): Session {
+  const prepared = prepare(source, options);
+  return open(prepared, prepared.program?.link(prepared.stretches) ?? null);
+}
+
+/** The same where the engine compiles WebAssembly in the background. */
+export async function compileAsync(source: Graph, options: CompileOptions = {}): Promise<Session> {
+  const prepared = prepare(source, options);
+  return open(prepared, (await prepared.program?.linkAsync(prepared.stretches)) ?? null);
+}
+
+/** Everything that is known before there is memory. */
+interface Prepared {
+  readonly plan: Plan;
+  readonly notices: readonly string[];
+  readonly program: Program | null;
+  readonly pending: readonly Pending[];
+  /** Runs of generated steps that follow one another, as indices of generated steps. */
+  readonly stretches: readonly (readonly [from: number, to: number])[];
+}
+
+/** A step to be: generated already, or a function still to be bound. */
+type Pending = Omit<SessionStep, 'run'> & { readonly bind: ((arena: ArrayBuffer) => Step) | null };
+
+function prepare(source: Graph, options: CompileOptions): Prepared {
   const limits = { ...defaultLimits, ...options.limits };
   verify(source, limits);
   const work = graphWork(source);
@@ -85,59 +128,121 @@ export function compile(source: Graph, options: CompileOptions = {}): Session {
       `graph "${source.name}": ${work} loop steps, the limit is ${limits.work}`,
     );
   const { graph } = optimize(source);
-  const plan = makePlan(graph, options.kernels ?? [js, reference], limits);
-  const arena = new ArrayBuffer(plan.arenaBytes);
-  const steps = bindSteps(plan, arena);
+  const kernels = options.kernels ?? [js, reference];
+  const plan = makePlan(graph, kernels, limits, options.tuning);
+  const generating = plan.steps.find(({ call }) => 'emit' in call.offer)?.call.set;
+  const program = generating?.program?.(plan.arenaBytes) ?? null;
+  const pending = plan.steps.flatMap((step) => stepsOf(plan, step, program));
+  const stretches: [number, number][] = [];
+  let generated = 0;
+  pending.forEach(({ bind }, i) => {
+    if (bind) return;
+    if (i > 0 && !pending[i - 1].bind) stretches[stretches.length - 1][1]++;
+    else stretches.push([generated, generated + 1]);
+    generated++;
+  });
+  return { plan, notices: kernels.flatMap(({ notice }) => notice?.() ?? []), program, pending, stretches };
+}
+
+function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: Program | null): Pending[] {
+  const { values } = plan.graph;
+  const { offer } = call;
+  const node = call.node.name;
+  const pending: Pending[] = borders.map((id) => {
+    const zero = storedValue(0, values[id]);
+    if (!program) {
+      const bind = (arena: ArrayBuffer) => bindBorder(plan.viewIn(arena, id)!, values[id].shape, zero);
+      return { node, kernel: 'border', set: 'js', bind };
+    }
+    const place = plan.placeOf(id)!;
+    const bytes = encodedBytes(values[id], place.encoding);
+    const encoded = zero === 0 ? 0 : zero + encodingOffset(values[id], place.encoding);
+    program.border(place, values[id].shape, bytes, encoded);
+    return { node, kernel: 'border', set: 'wasm', bind: null };
+  });
+  const label = {
+    node,
+    kernel: offer.kernel,
+    set: call.set.name,
+    ...(offer.reason && { reason: offer.reason }),
+  };
+  if ('emit' in offer) {
+    const places = call.inputs.map((id) => plan.placeOf(id));
+    offer.emit(program!, places, plan.placeOf(call.output)!, scratch?.offset ?? 0);
+    return [...pending, { ...label, bind: null }];
+  }
+  const bind = (arena: ArrayBuffer): Step => {
+    const viewOf = (id: ValueId): View => {
+      const { data, shape } = values[id];
+      return data ? constantView(data, shape) : plan.viewIn(arena, id)!;
+    };
+    const room = scratch ? new Uint8Array(arena, scratch.offset, scratch.bytes) : new Uint8Array(0);
+    return offer.bind(call.inputs.map(viewOf), viewOf(call.output), room);
+  };
+  return [...pending, { ...label, bind }];
+}
+
+function open({ plan, notices, pending, stretches }: Prepared, linked: LinkedProgram | null): Session {
+  const { graph } = plan;
+  const arena = linked?.buffer ?? new ArrayBuffer(plan.arenaBytes);
+  let generated = 0;
+  const steps = pending.map(({ bind, ...label }): SessionStep => {
+    return { ...label, run: bind ? bind(arena) : linked!.steps[generated++] };
+  });
   const ends = (ids: readonly ValueId[], what: string) => openEnds(plan, arena, ids, what);
   const input = ends(graph.inputs, 'input');
   const output = ends(graph.outputs, 'output');
-  const constants = new Set(graph.nodes.flatMap((node) => node.inputs).map((id) => graph.values[id].data));
-  let weights = 0;
-  for (const data of constants) weights += data?.byteLength ?? 0;
   return {
     graph,
     inputs: graph.inputs.map((id) => infoOf(graph.values[id])),
     outputs: graph.outputs.map((id) => infoOf(graph.values[id])),
     memory: {
-      weights,
-      packed: plan.steps.reduce((sum, step) => sum + (step.call.offer.packedBytes ?? 0), 0),
+      weights: weightBytes(graph),
+      packed: plan.steps.reduce(
+        (sum, { call }) => sum + ('bind' in call.offer ? (call.offer.packedBytes ?? 0) : 0),
+        linked?.constantBytes ?? 0,
+      ),
       arena: plan.arenaBytes,
       lowerBound: plan.lowerBound,
     },
     macs: graphMacs(graph),
     plan,
     steps,
+    info: { notices, module: linked?.module ?? null },
     input,
     output,
-    run: () => {
-      for (let i = 0; i < steps.length; i++) steps[i].run();
-    },
+    run: runnerOf(steps, pending, stretches, linked),
   };
 }
 
-function bindSteps(plan: Plan, arena: ArrayBuffer): SessionStep[] {
-  const { values } = plan.graph;
-  const steps: SessionStep[] = [];
-  const viewOf = (id: ValueId) => {
-    const { data, shape } = values[id];
-    return data ? constantView(data, shape) : plan.viewIn(arena, id)!;
+/** One function for all steps; generated ones that follow one another are one call. */
+function runnerOf(
+  steps: readonly SessionStep[],
+  pending: readonly Pending[],
+  stretches: Prepared['stretches'],
+  linked: LinkedProgram | null,
+): Step {
+  const runs: Step[] = [];
+  let stretch = 0;
+  for (let i = 0; i < steps.length; )
+    if (pending[i].bind) {
+      runs.push(steps[i++].run);
+    } else {
+      const [from, to] = stretches[stretch];
+      runs.push(linked!.stretches[stretch++]);
+      i += to - from;
+    }
+  if (runs.length === 1) return runs[0];
+  return () => {
+    for (let i = 0; i < runs.length; i++) runs[i]();
   };
-  for (const { call, borders, scratch } of plan.steps) {
-    const node = call.node.name;
-    for (const id of borders)
-      steps.push({
-        node,
-        kernel: 'border',
-        run: bindBorder(viewOf(id), values[id].shape, storedValue(0, values[id])),
-      });
-    const room = scratch ? new Uint8Array(arena, scratch.offset, scratch.bytes) : new Uint8Array(0);
-    steps.push({
-      node,
-      kernel: call.offer.kernel,
-      run: call.offer.bind(call.inputs.map(viewOf), viewOf(call.output), room),
-    });
-  }
-  return steps;
+}
+
+function weightBytes(graph: Graph): number {
+  const constants = new Set(graph.nodes.flatMap((node) => node.inputs).map((id) => graph.values[id].data));
+  let weights = 0;
+  for (const data of constants) weights += data?.byteLength ?? 0;
+  return weights;
 }
 
 function infoOf({ name, dtype, shape, quantization }: Value): NamedTensor {

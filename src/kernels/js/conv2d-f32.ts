@@ -9,13 +9,13 @@
  * Sums are f64, as in reference, and start from the bias: they differ from it by at most K·2⁻⁵³·Σ|x·w|
  * before the one rounding to f32.
  */
-import type { Clamp, KernelCall, Offer, Step, View } from '../call.ts';
+import type { BoundOffer, Clamp, KernelCall, Step, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
 import { im2col } from './im2col.ts';
 import { hasBorder, type Runs, runsInPlace, tilePixels, walkPixels, wantedBorder } from './pixels.ts';
 import { floatsOf, isEmpty, isFloat, numbersOf } from './views.ts';
 
-export function offerConv2dF32(call: KernelCall): Offer | null {
+export function offerConv2dF32(call: KernelCall): BoundOffer | null {
   const { arithmetic: op, inputs } = call;
   if (op.kind !== 'conv2d' || !isFloat(call) || isEmpty(call)) return null;
   const w = numbersOf(inputs[1]);

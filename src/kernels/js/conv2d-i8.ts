@@ -10,7 +10,7 @@
  * Exact: equal to reference, by the bounds in pack-i8.ts and requantize-f64.ts.
  * Sources: Jacob et al. 2018, arXiv:1712.05877, §2.3 (zero points); docs/kernels.md (two lanes).
  */
-import type { KernelCall, Offer, Step, View } from '../call.ts';
+import type { BoundOffer, KernelCall, Step, View } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
 import { type Blocks, blocksOf, runsInBlock, widen } from './blocks.ts';
 import { type PackedI8, packI8, reachOf } from './pack-i8.ts';
@@ -25,7 +25,7 @@ import {
 } from './requantize-f64.ts';
 import { bytesOf, flipOf, isEmpty, numbersOf } from './views.ts';
 
-export function offerConv2dI8(call: KernelCall): Offer | null {
+export function offerConv2dI8(call: KernelCall): BoundOffer | null {
   const { arithmetic: op, inputs } = call;
   if (op.kind !== 'conv2d' || !isFastProduct(call) || isEmpty(call)) return null;
   if (!numbersOf(inputs[1]) || (inputs[2] && !numbersOf(inputs[2]))) return null;

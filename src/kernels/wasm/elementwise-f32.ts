@@ -1,0 +1,10 @@
+import type { EmittedOffer, KernelCall } from '../call.ts';
+import type { Target } from './target.ts';
+
+export function offerElementwiseF32(
+  _call: KernelCall,
+  _target: Target,
+  _choice?: string,
+): EmittedOffer | null {
+  return null;
+}

@@ -1,0 +1,115 @@
+/**
+ * What the engine and the machine at hand can do, found by running a few instructions.
+ *
+ *   dot    'u8'    i32x4.relaxed_dot_i8x16_i7x16_add_s multiplies s8 by u8 exactly (x86 with VNNI, engine willing):
+ *                  activations lie as unsigned bytes
+ *          'i16'   it does not, or is not there: i32x4.dot_i16x8_s, activations in 16 bits
+ *   madd   f32x4.relaxed_madd is there; whether it is fused is not asked, kernels are right either way
+ */
+import type { Encoding } from '../call.ts';
+import type { FunctionBuilder } from './asm/function.ts';
+import { ModuleBuilder } from './asm/module.ts';
+import { type WebAssemblyApi, webAssemblyOrNull } from './web-assembly.ts';
+
+export interface Target {
+  readonly dot: 'u8' | 'i16';
+  readonly madd: boolean;
+  readonly encoding: Encoding;
+}
+
+export interface TargetOptions {
+  /** false: leave relaxed SIMD alone even where it is exact. */
+  readonly relaxed?: boolean;
+}
+
+/** The target, or why there is none. */
+export function probe({ relaxed = true }: TargetOptions = {}): Target | string {
+  const api = webAssemblyOrNull();
+  if (api === null) return 'this JavaScript engine has no WebAssembly';
+  const plain = tryRun(api, (f) => f.set(f.local('v128'), f.op('i32x4.add', f.i32x4(1), f.i32x4(2))));
+  if (typeof plain === 'string') return `WebAssembly with SIMD cannot be compiled here (${plain})`;
+  const madd =
+    relaxed &&
+    typeof tryRun(api, (f) =>
+      f.set(f.local('v128'), f.op('f32x4.relaxed_madd', f.f32x4(1), f.f32x4(2), f.f32x4(3))),
+    ) !== 'string';
+  const dot = relaxed && isDotExact(api) ? 'u8' : 'i16';
+  return { dot, madd, encoding: dot };
+}
+
+/**
+ * Products of signed by unsigned bytes whose pairs would saturate 16 bits, or whose second factor would be negative
+ * as a signed byte.
+ */
+function isDotExact(api: WebAssemblyApi): boolean {
+  const signed = Int8Array.of(
+    127,
+    127,
+    -128,
+    -128,
+    127,
+    -128,
+    1,
+    -1,
+    127,
+    127,
+    127,
+    127,
+    -128,
+    -128,
+    -128,
+    -128,
+  );
+  const unsigned = Uint8Array.of(
+    255,
+    255,
+    255,
+    255,
+    128,
+    128,
+    200,
+    3,
+    255,
+    254,
+    253,
+    252,
+    255,
+    255,
+    254,
+    129,
+  );
+  const start = [5, -7, 1 << 30, -(1 << 30)];
+  const memory = tryRun(api, (f) => {
+    const bytes = (data: ArrayBufferView): ArrayLike<number> => new Uint8Array(data.buffer);
+    const sums = () =>
+      f.op(
+        'i32x4.relaxed_dot_i8x16_i7x16_add_s',
+        f.v128(bytes(signed)),
+        f.v128(bytes(unsigned)),
+        f.v128(bytes(Int32Array.from(start))),
+      );
+    f.store('v128.store', f.i32(0), sums());
+  });
+  if (typeof memory === 'string') return false;
+  const sums = new Int32Array(memory, 0, 4);
+  return start.every((sum, lane) => {
+    let expected = sum;
+    for (let i = 4 * lane; i < 4 * lane + 4; i++) expected += signed[i]! * unsigned[i]!;
+    return sums[lane] === expected;
+  });
+}
+
+/** Runs a function once; gives its memory, or what went wrong. */
+function tryRun(api: WebAssemblyApi, build: (f: FunctionBuilder) => void): ArrayBuffer | string {
+  try {
+    const module = new ModuleBuilder();
+    module.export('run', module.function({ parameters: [] }, build));
+    const memory = new api.Memory({ initial: 1, maximum: 1 });
+    const bytes = module.bytes({ module: 'vireo', name: 'memory', pages: 1 });
+    const { exports } = new api.Instance(new api.Module(bytes), { vireo: { memory } });
+    (exports['run'] as () => void)();
+    return memory.buffer;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
