@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { VireoError } from '../errors.ts';
 import type { Graph } from '../graph/ir.ts';
-import { compile } from '../graph/run/session.ts';
+import { compile } from '../graph/run/compile.ts';
 import { byteReader } from '../io/datasets/byte-reader.ts';
 import { readTar } from '../io/datasets/tar.ts';
 import { OnnxUnsupported, onnxInputs, readOnnx, readOnnxTensor } from '../io/onnx/index.ts';

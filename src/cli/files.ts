@@ -1,6 +1,7 @@
 /** Files in and out. What is written is whole or not there: beside the target first, then renamed. */
 import {
   closeSync,
+  existsSync,
   fstatSync,
   openSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VireoError } from '../errors.ts';
 import type { Graph } from '../graph/ir.ts';
+import type { Tuning } from '../graph/plan/calls.ts';
 import { isOnnx, readOnnx } from '../io/onnx/index.ts';
 import { readTflite } from '../io/tflite/index.ts';
 import type { Shape } from '../tensor.ts';
@@ -38,6 +40,30 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
     rmSync(partial, { force: true });
     throw new VireoError('io', `${path}: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** Where `vireo tune` saves its choices unless told otherwise. */
+export const tuningPath = (model: string): string => `${model}.tuning.json`;
+
+/** The choices in a file that `vireo tune` wrote: `path`, or the one beside the model if there is one. */
+export function readTuning(model: string, path: string | undefined): Tuning {
+  if (path === undefined && !existsSync(tuningPath(model))) return {};
+  const from = path ?? tuningPath(model);
+  const fail = (what: string): never => {
+    throw new VireoError('bad-input', `${from}: expected { "tuning": { node: choice } }, got ${what}`);
+  };
+  let content: unknown;
+  try {
+    content = JSON.parse(new TextDecoder().decode(readFile(from)));
+  } catch (error) {
+    if (error instanceof VireoError) throw error;
+    fail('no JSON');
+  }
+  const tuning = (content as { readonly tuning?: unknown } | null)?.tuning;
+  if (typeof tuning !== 'object' || tuning === null) return fail('no such object');
+  for (const [node, choice] of Object.entries(tuning))
+    if (typeof choice !== 'string') fail(`${JSON.stringify(choice)} for "${node}"`);
+  return tuning as Tuning;
 }
 
 export interface NetworkFile {

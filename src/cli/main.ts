@@ -4,16 +4,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { VireoError } from '../errors.ts';
+import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { conformance } from './commands/conformance.ts';
 import { demo } from './commands/demo.ts';
 import { evaluate } from './commands/eval.ts';
 import { inspect } from './commands/inspect.ts';
 import { run } from './commands/run.ts';
+import { tune } from './commands/tune.ts';
 import { type Command, help, parse } from './options.ts';
 import { table } from './terminal.ts';
 
-const commands: readonly Command[] = [inspect, check, run, evaluate, demo, conformance];
+const commands: readonly Command[] = [inspect, check, run, evaluate, bench, tune, demo, conformance];
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;

@@ -1,12 +1,14 @@
 /** A network ready to run from the command line: compiled, with its card. */
 import { VireoError } from '../errors.ts';
-import { compile, type Session } from '../graph/run/session.ts';
+import { compile } from '../graph/run/compile.ts';
+import type { Session } from '../graph/run/session.ts';
 import type { InputCard, NetworkCard, OutputCard } from '../io/cards/index.ts';
 import { js } from '../kernels/js/index.ts';
 import { reference } from '../kernels/reference/index.ts';
+import { wasm } from '../kernels/wasm/index.ts';
 import type { BigData } from '../tensor.ts';
 import { findNetworkCard } from './cards.ts';
-import { dataFolder, readNetwork } from './files.ts';
+import { dataFolder, readNetwork, readTuning } from './files.ts';
 import { type Given, shapesOf } from './options.ts';
 
 export interface Network {
@@ -20,16 +22,19 @@ export interface Network {
   readonly outputCards: readonly OutputCard[];
 }
 
-const sets = { reference: [reference], js: [js, reference] };
+const sets = { reference: [reference], js: [js, reference], wasm: [wasm, js, reference] };
 
 /** The network at `path`, with the kernels and the card that the command line asks for. */
 export function openNetwork(path: string, given: Pick<Given, 'text' | 'texts'>): Network {
-  const kernels = given.text('kernels') ?? 'js';
-  if (kernels !== 'js' && kernels !== 'reference')
-    throw new VireoError('usage', `--kernels expects reference or js, got ${JSON.stringify(kernels)}`);
+  const kernels = given.text('kernels') ?? 'wasm';
+  if (kernels !== 'wasm' && kernels !== 'js' && kernels !== 'reference')
+    throw new VireoError('usage', `--kernels expects wasm, js or reference, got ${JSON.stringify(kernels)}`);
   const { bytes, graph } = readNetwork(path, shapesOf(given));
   const found = findNetworkCard(path, bytes, { card: given.text('card'), dataFolder });
-  const session = compile(graph, { kernels: sets[kernels] });
+  const session = compile(graph, {
+    kernels: sets[kernels],
+    tuning: readTuning(path, given.text('tuning')),
+  });
   const card = found?.card;
   if (
     card &&

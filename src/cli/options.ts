@@ -37,8 +37,18 @@ export const jsonOption: Option = {
 };
 export const kernelsOption: Option = {
   name: 'kernels',
-  value: 'reference|js',
-  about: 'the kernel set to run with (default js)',
+  value: 'wasm|js|reference',
+  about: 'the kernel set to run with (default wasm)',
+};
+export const tuningOption: Option = {
+  name: 'tuning',
+  value: 'FILE',
+  about: 'kernels chosen by `vireo tune` (default: MODEL.tuning.json, where there is one)',
+};
+export const secondsOption: Option = {
+  name: 'seconds',
+  value: 'N',
+  about: 'how long to measure',
 };
 export const cardOption: Option = {
   name: 'card',

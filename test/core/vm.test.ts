@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/ir.ts';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { itWithData, readData } from '../data.ts';
 import { randomInputs } from '../graph/random-graph.ts';

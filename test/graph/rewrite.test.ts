@@ -8,7 +8,7 @@ import { fuseClamp } from '../../src/graph/passes/fuse-clamp.ts';
 import { fusePad } from '../../src/graph/passes/fuse-pad.ts';
 import { print } from '../../src/graph/print.ts';
 import { consumersOf, producersOf, type Rewrite, removeDead, rewriteAll } from '../../src/graph/rewrite.ts';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { type Clamp, noClamp, noPad } from '../../src/kernels/call.ts';
 import { reference } from '../../src/kernels/reference/index.ts';

@@ -4,7 +4,7 @@ import { VireoError } from '../../src/errors.ts';
 import { GraphBuilder } from '../../src/graph/build.ts';
 import type { Graph, Node, Value } from '../../src/graph/ir.ts';
 import { checkTensorSize, defaultLimits } from '../../src/graph/limits.ts';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { verify } from '../../src/graph/verify.ts';
 import { noClamp, noPad } from '../../src/kernels/call.ts';
 import type { Quantization } from '../../src/tensor.ts';

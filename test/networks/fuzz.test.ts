@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { VireoError } from '../../src/errors.ts';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { itWithData, readData, seeded } from '../data.ts';
 import { elementwiseCases } from '../io/tflite/elementwise-cases.ts';

@@ -1,6 +1,6 @@
 /** Accuracy of the MLPerf Tiny float networks on real data. */
 import { describe, expect } from 'vitest';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { itWithData, readData } from '../data.ts';
 import { classOf, eachOutput } from './accuracy.ts';

@@ -3,7 +3,7 @@
  * with XNNPACK, which rounds softmax and averages in its own way.
  */
 import { describe, expect } from 'vitest';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { itWithData, readData } from '../data.ts';
 import { classOf, compareAll, eachOutput } from './accuracy.ts';

@@ -5,7 +5,8 @@
 import { describe, expect } from 'vitest';
 import { findNetworkCard } from '../../src/cli/cards.ts';
 import { VireoError } from '../../src/errors.ts';
-import { compile, type Session } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
+import type { Session } from '../../src/graph/run/session.ts';
 import { planInput } from '../../src/io/cards/index.ts';
 import { decodePng } from '../../src/io/image/index.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';

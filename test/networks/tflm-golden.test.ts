@@ -3,10 +3,11 @@
  * operator of them too; floats within 1e-5 + 1e-4·|b|.
  */
 import { describe, expect } from 'vitest';
-import { compile } from '../../src/graph/run/session.ts';
+import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { js } from '../../src/kernels/js/index.ts';
 import { reference } from '../../src/kernels/reference/index.ts';
+import { wasm, wasmKernels } from '../../src/kernels/wasm/index.ts';
 import { itWithData, readData } from '../data.ts';
 import {
   bytesOf,
@@ -26,6 +27,8 @@ import {
 } from './golden.ts';
 
 const kernels = [
+  { label: 'wasm', sets: [wasm, js, reference] },
+  { label: 'wasm without relaxed SIMD', sets: [wasmKernels({ relaxed: false }), js, reference] },
   { label: 'js', sets: [js, reference] },
   { label: 'reference', sets: [reference] },
 ];

@@ -1,6 +1,6 @@
 /** `vireo check`: can this network run here? Exit code 0 if so, 2 if not, with everything that stands in the way. */
 import { VireoError } from '../../errors.ts';
-import { compile } from '../../graph/run/session.ts';
+import { compile } from '../../graph/run/compile.ts';
 import { readNetwork } from '../files.ts';
 import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { countOperators } from './inspect.ts';

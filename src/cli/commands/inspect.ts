@@ -1,10 +1,12 @@
 /** `vireo inspect`: what a network is, before it runs. */
+import { VireoError } from '../../errors.ts';
 import { graphMacs } from '../../graph/cost/macs.ts';
 import type { Graph } from '../../graph/ir.ts';
 import { parameterCount, print } from '../../graph/print.ts';
-import { compile, type NamedTensor, type Session } from '../../graph/run/session.ts';
+import { compile } from '../../graph/run/compile.ts';
+import type { NamedTensor, Session } from '../../graph/run/session.ts';
 import { showShape } from '../../tensor.ts';
-import { readNetwork } from '../files.ts';
+import { readNetwork, writeWhole } from '../files.ts';
 import { drawPlan } from '../memory-map.ts';
 import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { showBytes, showCount, table } from '../terminal.ts';
@@ -15,7 +17,8 @@ export const inspect: Command = {
   about: 'Shows inputs, outputs, operators, parameters, multiply-accumulates and memory.',
   options: [
     { name: 'memory', about: 'draw the memory plan: which bytes of the arena each step needs' },
-    { name: 'kernels', about: 'list the steps with the kernel that computes each' },
+    { name: 'kernels', about: 'list the steps with the kernel that computes each, and why that one' },
+    { name: 'wasm', value: 'FILE', about: 'write the generated WebAssembly module, without weights' },
     { name: 'graph', about: 'print the graph as it was read' },
     shapeOption,
     jsonOption,
@@ -25,6 +28,8 @@ export const inspect: Command = {
     const [path] = operandsOf(inspect, given, 1, 1);
     const { graph } = readNetwork(path, shapesOf(given));
     const session = compile(graph);
+    const wasm = given.text('wasm');
+    if (wasm !== undefined) writeModule(wasm, session);
     if (given.flag('json')) console.log(JSON.stringify(summary(graph, session), null, 2));
     else {
       console.log(describe(path, graph, session));
@@ -35,6 +40,16 @@ export const inspect: Command = {
     return 0;
   },
 };
+
+function writeModule(path: string, { info }: Session): void {
+  if (!info.module)
+    throw new VireoError(
+      'unsupported',
+      `no WebAssembly was generated: ${info.notices.join('; ') || 'no kernel of it serves this network'}`,
+    );
+  writeWhole(path, info.module);
+  console.error(`${path}: ${info.module.length} bytes`);
+}
 
 /** How often each operator occurs, in the order of first use. */
 export function countOperators(graph: Graph): Record<string, number> {
@@ -53,7 +68,9 @@ function summary(graph: Graph, session: Session) {
     parameters: parameterCount(graph),
     macs: graphMacs(graph),
     memory: { weights, arena, lowerBound, packed },
-    notes: graph.notes,
+    notes: [...graph.notes, ...session.info.notices],
+    steps: session.steps.map(({ node, kernel, set, reason }) => ({ node, kernel, set, reason })),
+    moduleBytes: session.info.module?.length ?? 0,
   };
 }
 
@@ -77,7 +94,7 @@ function describe(path: string, graph: Graph, session: Session): string {
         `${showBytes(weights)}${packed ? `, and ${showBytes(packed)} packed for the kernels` : ''}`,
       ],
       ['  arena', `${showBytes(arena)} (lower bound ${showBytes(lowerBound)})`],
-      ...graph.notes.map((note) => ['  note', note]),
+      ...[...graph.notes, ...session.info.notices].map((note) => ['  note', note]),
     ]),
   ].join('\n');
 }
@@ -90,14 +107,10 @@ export function showTensor({ name, dtype, shape, quantization: q }: NamedTensor)
 function listKernels(session: Session): string {
   const { values, nodes } = session.graph;
   const byName = new Map(nodes.map((node) => [node.name, node]));
-  const rows = session.steps.map(({ node, kernel }, i) => {
+  const rows = session.steps.map(({ node, kernel, reason = '' }, i) => {
     const output = byName.get(node)?.output;
-    return [
-      `  ${i}`,
-      kernel,
-      output === undefined ? '' : `${values[output].dtype}${showShape(values[output].shape)}`,
-      node,
-    ];
+    const type = output === undefined ? '' : `${values[output].dtype}${showShape(values[output].shape)}`;
+    return [`  ${i}`, kernel, type, node, reason];
   });
-  return table([['step', 'kernel', 'output', 'node'], ...rows]);
+  return table([['step', 'kernel', 'output', 'node', 'why'], ...rows]);
 }

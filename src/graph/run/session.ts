@@ -5,8 +5,6 @@ import { VireoError } from '../../errors.ts';
 import { bindBorder } from '../../kernels/border.ts';
 import type { KernelSet, Step, View } from '../../kernels/call.ts';
 import { encodedBytes, encodingOffset } from '../../kernels/encoding.ts';
-import { js } from '../../kernels/js/index.ts';
-import { reference } from '../../kernels/reference/index.ts';
 import type { LinkedProgram, Program } from '../../kernels/wasm/program.ts';
 import {
   type DataOf,
@@ -27,7 +25,7 @@ import { constantView, makePlan, type Plan, type PlannedStep } from '../plan/pla
 import { verify } from '../verify.ts';
 
 export interface CompileOptions {
-  /** Asked in order for each layer. Default: `[js, reference]`. */
+  /** Asked in order for each layer. Default: `[wasm, js, reference]`, without wasm behind the door `portable`. */
   readonly kernels?: readonly KernelSet[];
   readonly limits?: Partial<Limits>;
   /** Kernels chosen for this machine, as `vireo tune` writes them. */
@@ -94,15 +92,24 @@ export interface Session {
   run(): void;
 }
 
-export function compile(source: Graph, options: CompileOptions = {}): Session {
-  const prepared = prepare(source, options);
-  return open(prepared, prepared.program?.link(prepared.stretches) ?? null);
+export interface Compilers {
+  readonly compile: (source: Graph, options?: CompileOptions) => Session;
+  /** The same where the engine compiles WebAssembly in the background. */
+  readonly compileAsync: (source: Graph, options?: CompileOptions) => Promise<Session>;
 }
 
-/** The same where the engine compiles WebAssembly in the background. */
-export async function compileAsync(source: Graph, options: CompileOptions = {}): Promise<Session> {
-  const prepared = prepare(source, options);
-  return open(prepared, (await prepared.program?.linkAsync(prepared.stretches)) ?? null);
+/** Both ways to compile, with the kernel sets that serve where the caller names none. */
+export function compilersWith(kernels: readonly KernelSet[]): Compilers {
+  return {
+    compile: (source, options) => {
+      const prepared = prepare(source, { kernels, ...options });
+      return open(prepared, prepared.program?.link(prepared.stretches) ?? null);
+    },
+    compileAsync: async (source, options) => {
+      const prepared = prepare(source, { kernels, ...options });
+      return open(prepared, (await prepared.program?.linkAsync(prepared.stretches)) ?? null);
+    },
+  };
 }
 
 /** Everything that is known before there is memory. */
@@ -118,7 +125,10 @@ interface Prepared {
 /** A step to be: generated already, or a function still to be bound. */
 type Pending = Omit<SessionStep, 'run'> & { readonly bind: ((arena: ArrayBuffer) => Step) | null };
 
-function prepare(source: Graph, options: CompileOptions): Prepared {
+function prepare(
+  source: Graph,
+  options: CompileOptions & { readonly kernels: readonly KernelSet[] },
+): Prepared {
   const limits = { ...defaultLimits, ...options.limits };
   verify(source, limits);
   const work = graphWork(source);
@@ -128,7 +138,7 @@ function prepare(source: Graph, options: CompileOptions): Prepared {
       `graph "${source.name}": ${work} loop steps, the limit is ${limits.work}`,
     );
   const { graph } = optimize(source);
-  const kernels = options.kernels ?? [js, reference];
+  const { kernels } = options;
   const plan = makePlan(graph, kernels, limits, options.tuning);
   const generating = plan.steps.find(({ call }) => 'emit' in call.offer)?.call.set;
   const program = generating?.program?.(plan.arenaBytes) ?? null;

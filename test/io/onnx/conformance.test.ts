@@ -5,7 +5,7 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { casesIn, difference, runCase, runSuite } from '../../../src/cli/conformance.ts';
-import { compile } from '../../../src/graph/run/session.ts';
+import { compile } from '../../../src/graph/run/compile.ts';
 import { byteReader } from '../../../src/io/datasets/byte-reader.ts';
 import { readTar } from '../../../src/io/datasets/tar.ts';
 import { readOnnx, readOnnxTensor } from '../../../src/io/onnx/index.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { casesIn } from '../../../src/cli/conformance.ts';
 import { VireoError } from '../../../src/errors.ts';
-import { compile } from '../../../src/graph/run/session.ts';
+import { compile } from '../../../src/graph/run/compile.ts';
 import { readOnnx } from '../../../src/io/onnx/index.ts';
 import { dataPath, itWithData, readData } from '../../data.ts';
 import { mutate } from '../../mutate.ts';

@@ -1,7 +1,7 @@
 /** The file format: tensors of every kind, names, shapes, functions, branches, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { VireoError } from '../../../src/errors.ts';
-import { compile } from '../../../src/graph/run/session.ts';
+import { compile } from '../../../src/graph/run/compile.ts';
 import {
   isOnnx,
   OnnxUnsupported,

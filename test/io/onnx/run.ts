@@ -1,5 +1,5 @@
 /** Runs an ONNX file on one input and gives what comes out, as plain numbers. */
-import { compile } from '../../../src/graph/run/session.ts';
+import { compile } from '../../../src/graph/run/compile.ts';
 import { type ReadOnnxOptions, readOnnx } from '../../../src/io/onnx/index.ts';
 import { js } from '../../../src/kernels/js/index.ts';
 import { reference } from '../../../src/kernels/reference/index.ts';
