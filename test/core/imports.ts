@@ -63,6 +63,11 @@ export function withoutText(code: string): string {
   return out;
 }
 
+/** The modules whose code a file needs: `import type` and `export type` left out. */
+export function valueImportsOf(path: string): string[] {
+  return importsOf(path, source(path).replace(/^(?:import|export) type [^;]*;/gmu, ''));
+}
+
 /** The modules that a file imports, types included: paths under the root, or the names of packages. */
 export function importsOf(path: string, code = source(path)): string[] {
   const found = [
@@ -76,11 +81,14 @@ export function importsOf(path: string, code = source(path)): string[] {
 }
 
 /** Everything that `entry` reaches. */
-export function reachedFrom(entry: string): { files: string[]; packages: string[] } {
+export function reachedFrom(
+  entry: string,
+  of: (path: string) => string[] = importsOf,
+): { files: string[]; packages: string[] } {
   const files = new Set([entry]);
   const packages = new Set<string>();
   for (const path of files)
-    for (const name of importsOf(path)) {
+    for (const name of of(path)) {
       if (name.startsWith('src/')) files.add(name);
       else packages.add(name);
     }

@@ -1,6 +1,6 @@
 /** Which rooms of the house import which, and that the core is ECMAScript alone. */
 import { describe, expect, it } from 'vitest';
-import { foreignNames, importsOf, reachedFrom, source, sourceFiles } from './imports.ts';
+import { foreignNames, importsOf, reachedFrom, source, sourceFiles, valueImportsOf } from './imports.ts';
 
 /** Each folder may import itself and what stands behind it. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -8,9 +8,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
   kernels: ['tensor.ts', 'errors.ts'],
   graph: ['kernels', 'tensor.ts', 'errors.ts'],
-  'index.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  'index.ts': ['portable.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   quant: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   io: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  threads: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  'portable.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
   cli: ['io', 'quant', 'index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
 };
 
@@ -46,10 +48,10 @@ describe('imports', () => {
     expect(rooms.filter((other) => !allowed[room].includes(other))).toEqual([]);
   });
 
-  it('only io and cli use packages or Node', () => {
+  it('only io, cli and threads use packages or Node', () => {
     for (const path of sourceFiles()) {
       const packages = importsOf(path).filter((name) => !name.startsWith('src/'));
-      if (packages.length > 0) expect(['io', 'cli'], path).toContain(roomOf(path));
+      if (packages.length > 0) expect(['io', 'cli', 'threads'], path).toContain(roomOf(path));
     }
   });
 });
@@ -57,8 +59,17 @@ describe('imports', () => {
 describe('the core', () => {
   const { files, packages } = reachedFrom('src/index.ts');
 
-  it('reaches the graph and both kernel sets, and no package', () => {
+  it('is without WebAssembly behind the door portable', () => {
+    const portable = reachedFrom('src/portable.ts', valueImportsOf);
+    expect(portable.files).toContain('src/kernels/js/conv2d-i8.ts');
+    expect(portable.packages).toEqual([]);
+    // The contract names types of generated programs; no code of theirs is reached.
+    expect(portable.files.filter((path) => path.startsWith('src/kernels/wasm/'))).toEqual([]);
+  });
+
+  it('reaches the graph and all kernel sets, and no package', () => {
     expect(files).toContain('src/graph/run/session.ts');
+    expect(files).toContain('src/kernels/wasm/conv2d-i8.ts');
     expect(files).toContain('src/kernels/js/conv2d-i8.ts');
     expect(files).toContain('src/kernels/reference/conv2d.ts');
     expect(packages).toEqual([]);

@@ -103,17 +103,17 @@ export function compilersWith(kernels: readonly KernelSet[]): Compilers {
   return {
     compile: (source, options) => {
       const prepared = prepare(source, { kernels, ...options });
-      return open(prepared, prepared.program?.link(prepared.stretches) ?? null);
+      return open(prepared, prepared.program?.link(prepared) ?? null);
     },
     compileAsync: async (source, options) => {
       const prepared = prepare(source, { kernels, ...options });
-      return open(prepared, (await prepared.program?.linkAsync(prepared.stretches)) ?? null);
+      return open(prepared, (await prepared.program?.linkAsync(prepared)) ?? null);
     },
   };
 }
 
 /** Everything that is known before there is memory. */
-interface Prepared {
+export interface Prepared {
   readonly plan: Plan;
   readonly notices: readonly string[];
   readonly program: Program | null;
@@ -125,7 +125,7 @@ interface Prepared {
 /** A step to be: generated already, or a function still to be bound. */
 type Pending = Omit<SessionStep, 'run'> & { readonly bind: ((arena: ArrayBuffer) => Step) | null };
 
-function prepare(
+export function prepare(
   source: Graph,
   options: CompileOptions & { readonly kernels: readonly KernelSet[] },
 ): Prepared {
@@ -192,7 +192,7 @@ function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: P
   return [...pending, { ...label, bind }];
 }
 
-function open({ plan, notices, pending, stretches }: Prepared, linked: LinkedProgram | null): Session {
+export function open({ plan, notices, pending, stretches }: Prepared, linked: LinkedProgram | null): Session {
   const { graph } = plan;
   const arena = linked?.buffer ?? new ArrayBuffer(plan.arenaBytes);
   let generated = 0;

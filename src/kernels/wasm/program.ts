@@ -13,6 +13,7 @@ import type { Place, Step } from '../call.ts';
 import type { FunctionBuilder, FunctionRef, Local } from './asm/function.ts';
 import { ModuleBuilder } from './asm/module.ts';
 import { emitBorder } from './border.ts';
+import { emitTeam, teamBytes } from './team.ts';
 import { type Memory, type Module, webAssembly } from './web-assembly.ts';
 
 /** Plain data from which a kernel's code is written: equal specs share one function. */
@@ -25,10 +26,24 @@ export interface LinkedProgram {
   readonly buffer: ArrayBuffer;
   /** One for each step, in the order of emission. */
   readonly steps: readonly Step[];
-  /** Steps `from` up to, not including, `to` in one call, for each of the stretches asked for. */
+  /** One for each stretch asked for. */
   readonly stretches: readonly Step[];
   readonly module: Uint8Array<ArrayBuffer>;
   readonly constantBytes: number;
+  /** With a team: a whole run by all threads, and what the others link: the same code on the same memory. */
+  readonly team: { readonly lead: Step; readonly module: Module; readonly memory: Memory } | null;
+}
+
+export interface LinkOptions {
+  /** Steps `from` up to, not including, `to`, that are to run in one call. */
+  readonly stretches: readonly (readonly [from: number, to: number])[];
+  readonly team?: Team;
+}
+
+/** Several threads on one memory, and the steps that they share: index of the step → for each thread its part. */
+export interface Team {
+  readonly threads: number;
+  readonly parts: ReadonlyMap<number, readonly (readonly FunctionRef[])[]>;
 }
 
 interface Constant {
@@ -108,36 +123,53 @@ export class Program {
     emitBorder(this, place, shape, elementBytes, value);
   }
 
-  /** Synchronous. `stretches`: stretches of steps that are to run in one call each. */
-  link(stretches: readonly (readonly [from: number, to: number])[]): LinkedProgram {
-    const bytes = this.#bytes(stretches);
-    return this.#start(new (webAssembly().Module)(bytes), bytes, stretches.length);
+  /** The steps that `emit` adds, kept apart from those of the network. */
+  capture(emit: () => void): readonly FunctionRef[] {
+    const own = this.#steps.length;
+    emit();
+    return this.#steps.splice(own);
   }
 
-  async linkAsync(stretches: readonly (readonly [from: number, to: number])[]): Promise<LinkedProgram> {
-    const bytes = this.#bytes(stretches);
-    return this.#start(await webAssembly().compile(bytes), bytes, stretches.length);
+  /** Synchronous. */
+  link(options: LinkOptions): LinkedProgram {
+    const bytes = this.#bytes(options);
+    return this.#start(new (webAssembly().Module)(bytes), bytes, options);
+  }
+
+  async linkAsync(options: LinkOptions): Promise<LinkedProgram> {
+    const bytes = this.#bytes(options);
+    return this.#start(await webAssembly().compile(bytes), bytes, options);
   }
 
   get #pages(): number {
     return Math.ceil((this.#end + slack) / page);
   }
 
-  #bytes(stretches: readonly (readonly [number, number])[]): Uint8Array<ArrayBuffer> {
+  #bytes({ stretches, team }: LinkOptions): Uint8Array<ArrayBuffer> {
+    const module = this.#module;
     this.#steps.forEach((step, i) => {
-      this.#module.export(`step${i}`, step);
+      module.export(`step${i}`, step);
     });
     stretches.forEach(([from, to], i) => {
-      const stretch = this.#module.function({ parameters: [] }, (f) => {
+      const stretch = module.function({ parameters: [] }, (f) => {
         for (const step of this.#steps.slice(from, to)) f.call(step);
       });
-      this.#module.export(`stretch${i}`, stretch);
+      module.export(`stretch${i}`, stretch);
     });
-    return this.#module.bytes({ module: 'vireo', name: 'memory', pages: this.#pages });
+    if (team) {
+      const cells = this.constant(teamBytes(team.threads), (bytes) => bytes.fill(0));
+      emitTeam(
+        module,
+        this.#steps.map((step, i) => team.parts.get(i) ?? step),
+        team.threads,
+        cells,
+      );
+    }
+    return module.bytes({ module: 'vireo', name: 'memory', pages: this.#pages, shared: team !== undefined });
   }
 
-  #start(module: Module, bytes: Uint8Array<ArrayBuffer>, stretches: number): LinkedProgram {
-    const memory = this.#allocate();
+  #start(module: Module, bytes: Uint8Array<ArrayBuffer>, { stretches, team }: LinkOptions): LinkedProgram {
+    const memory = this.#allocate(team !== undefined);
     for (const constant of this.#constants)
       constant.fill(new Uint8Array(memory.buffer, constant.address, constant.bytes));
     const { exports } = new (webAssembly().Instance)(module, { vireo: { memory } });
@@ -146,16 +178,17 @@ export class Program {
     return {
       buffer: memory.buffer,
       steps: all('step', this.#steps.length),
-      stretches: all('stretch', stretches),
+      stretches: all('stretch', stretches.length),
       module: bytes,
       constantBytes: this.#end - this.#constantsAt,
+      team: team ? { lead: exports['lead'] as Step, module, memory } : null,
     };
   }
 
-  #allocate(): Memory {
+  #allocate(shared: boolean): Memory {
     const pages = this.#pages;
     try {
-      return new (webAssembly().Memory)({ initial: pages, maximum: pages });
+      return new (webAssembly().Memory)({ initial: pages, maximum: pages, shared });
     } catch {
       throw new VireoError('too-large', `no WebAssembly memory of ${pages * page} bytes could be had`);
     }

@@ -199,6 +199,16 @@ export class FunctionBuilder {
     return tokens.v;
   }
 
+  /** Stops the program with an error of the engine. */
+  unreachable(): void {
+    this.#code.byte(structure.unreachable);
+  }
+
+  /** Takes the value on top of the stack away. */
+  drop(): void {
+    this.#code.byte(structure.drop);
+  }
+
   call(target: FunctionRef, ..._operands: readonly Typed<ValueType>[]): void {
     this.#code.byte(structure.call);
     this.#code.u32(target.index);

@@ -7,7 +7,7 @@
  * number behind it (0xfd000 + n is vector instruction n). Immediates: 'memory n' is an alignment of 2ⁿ bytes and
  * an offset, 'memory n lane' the same and a lane, 'lane', 'shuffle' 16 lane numbers.
  *
- * Source: WebAssembly Core Specification 3.0, appendix "Index of Instructions".
+ * Source: WebAssembly Core Specification 3.0, appendix "Index of Instructions"; the threads proposal for atomics.
  */
 export const opcodes = {
   'i32.load': [0x28, 'i:i', 'memory 2'],
@@ -263,12 +263,17 @@ export const opcodes = {
   'f32x4.relaxed_min': [0xfd10d, 'vv:v'],
   'f32x4.relaxed_max': [0xfd10e, 'vv:v'],
   'i32x4.relaxed_dot_i8x16_i7x16_add_s': [0xfd113, 'vvv:v'],
+  'memory.atomic.notify': [0xfe000, 'ii:i', 'memory 2'],
+  'memory.atomic.wait32': [0xfe001, 'iil:i', 'memory 2'],
+  'i32.atomic.load': [0xfe010, 'i:i', 'memory 2'],
+  'i32.atomic.store': [0xfe017, 'ii:', 'memory 2'],
 } as const satisfies Readonly<
   Record<string, readonly [opcode: number, signature: string, immediate?: string]>
 >;
 
 /** Instructions with immediates of their own kind, which `FunctionBuilder` has a method for each. */
 export const structure = {
+  unreachable: 0x00,
   block: 0x02,
   loop: 0x03,
   if: 0x04,
@@ -277,6 +282,7 @@ export const structure = {
   br: 0x0c,
   br_if: 0x0d,
   call: 0x10,
+  drop: 0x1a,
   'local.get': 0x20,
   'local.set': 0x21,
   'local.tee': 0x22,
