@@ -3,8 +3,8 @@
  *
  *   npm run build && node bench/size.mjs [--json | --markdown]
  *
- * Packages stay outside except in the last column; `node:` modules always stay outside. The core, door `.` with the
- * reference and js kernels, may weigh 45 KB minified and gzipped; over that the exit code is 1.
+ * Packages stay outside except in the last column; `node:` modules always stay outside. Door `./portable`, the core with
+ * the reference and js kernels, may weigh 45 KB minified and gzipped; over that the exit code is 1.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -68,7 +68,8 @@ async function weigh(files, packagesOutside) {
 }
 
 const core = rows.find(({ door }) => door === '.');
-const isCoreSmall = core.gzipped <= coreLimit;
+const portable = rows.find(({ door }) => door === './portable');
+const isCoreSmall = portable.gzipped <= coreLimit;
 const kb = (bytes) => (bytes / 1024).toFixed(1);
 report(options, {
   title: 'Size of each door',
@@ -88,7 +89,7 @@ report(options, {
     ),
   },
   notes: [
-    `core with reference and js kernels: ${kb(core.minified)} KB minified, ${kb(core.gzipped)} KB gzipped, ` +
+    `portable, the core with reference and js kernels: ${kb(portable.minified)} KB minified, ${kb(portable.gzipped)} KB gzipped, ` +
       `limit ${coreLimit / 1024} KB gzipped: ${isCoreSmall ? 'kept' : 'OVER'}`,
     `1 KB is 1024 bytes. Bundled by esbuild ${version}, target es2022; gzip level 9.`,
   ],
