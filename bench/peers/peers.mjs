@@ -1,94 +1,58 @@
 /**
- * vireo (float and int8) beside other engines on the same networks and inputs, in turns in one process, on one
- * thread, typed array in to typed array out.
+ * vireo beside other engines on the same networks and inputs: one thread, batch 1, typed array in to typed array out.
  *
- *   npm ci                                    # in this folder; `npm run build` in the one above
- *   node bench/peers/peers.mjs [--filter ic] [--rounds 40] [--json | --markdown]
+ *   npm ci --prefix bench/peers               # after `npm run build` in the project's root
+ *   node bench/peers/peers.mjs [--filter ic] [--peers ort-node,litert] [--rounds 15] [--kernels js] [--save]
+ *   node bench/peers/peers.mjs --startup
  *
- * Outputs are compared before anything is timed; a peer that computes something else stops the run.
+ * Every engine has a process of its own for every network, all on the same core where `taskset` is there. They take
+ * turns: a round gives each a slice of time in which it runs as often as it can; the next round goes the other way
+ * round. Outputs are compared with vireo's reference kernels before anything is timed. `--kernels` (or
+ * VIREO_KERNELS) names vireo's kernel set, `--save` writes bench/results/, flags of this Node hold for all processes.
  */
-import { optimize } from '../../dist/index.js';
-import { chooseNetworks, loadNetwork, maxDifference, networks, openRunner } from '../support/networks.mjs';
+import { writeFileSync } from 'node:fs';
 import { countOption, readOptions } from '../support/options.mjs';
-import { progress, report, table } from '../support/report.mjs';
-import { median, medianRatio, spread, timeInTurns } from '../support/rounds.mjs';
-import { tfjsRunner, version } from './tfjs-cpu.mjs';
+import { report, reportText } from '../support/report.mjs';
+import { engines } from './engines.mjs';
+import { latencyReport } from './latency.mjs';
+import { startupReport } from './startup.mjs';
 
-const usage = 'node bench/peers/peers.mjs [--filter TEXT] [--rounds N] [--json | --markdown]';
-const options = readOptions(usage, { rounds: { type: 'string' } });
+const usage =
+  'node bench/peers/peers.mjs [--filter TEXT] [--peers A,B] [--rounds N] [--slice MS] [--kernels NAME] [--startup] [--save] [--json | --markdown]';
+const options = readOptions(usage, {
+  peers: { type: 'string' },
+  rounds: { type: 'string' },
+  slice: { type: 'string' },
+  kernels: { type: 'string' },
+  startup: { type: 'boolean' },
+  save: { type: 'boolean' },
+});
 if (options.help) {
   console.log(usage);
   process.exit(0);
 }
-const rounds = countOption(options.rounds, 40);
-
-/** Probabilities of float networks may differ by this much: the sums are taken in another order. */
-const tolerance = 1e-5;
-
-const rows = [];
-const tiny = networks.filter(({ name }) => ['ic', 'kws', 'vww'].includes(name));
-for (const network of chooseNetworks(options.filter, tiny)) {
-  const { f32, int, f32Inputs, intInputs } = loadNetwork(network);
-  const float = openRunner(f32, f32Inputs);
-  const integer = openRunner(int, intInputs);
-  const tfjs = tfjsRunner(optimize(f32).graph);
-
-  progress(`${network.name}: comparing`);
-  let difference = 0;
-  for (const input of f32Inputs) {
-    float.run(); // takes the inputs in the same order
-    tfjs(input).forEach((output, i) => {
-      difference = Math.max(difference, maxDifference(output, float.results[i]));
-    });
-  }
-  if (!(difference <= tolerance)) throw new Error(`${network.name}: tfjs differs by ${difference}`);
-
-  progress(`${network.name}: timing`);
-  let next = 0;
-  let consumed = 0;
-  const runTfjs = () => {
-    const outputs = tfjs(f32Inputs[next]);
-    next = (next + 1) % f32Inputs.length;
-    consumed += outputs[0][0];
-  };
-  const times = timeInTurns({ f32: float.run, int: integer.run, tfjs: runTfjs }, { rounds });
-  if (!Number.isFinite(consumed)) throw new Error(`${network.name}: tfjs gave ${consumed}`);
-  rows.push({
-    name: network.name,
-    difference,
-    f32Ns: median(times.f32),
-    f32SpreadNs: spread(times.f32),
-    intNs: median(times.int),
-    intSpreadNs: spread(times.int),
-    tfjsNs: median(times.tfjs),
-    tfjsSpreadNs: spread(times.tfjs),
-    intOverF32: medianRatio(times.int, times.f32),
-    tfjsOverF32: medianRatio(times.tfjs, times.f32),
-    tfjsOverInt: medianRatio(times.tfjs, times.int),
-  });
+const kernels = options.kernels ?? process.env.VIREO_KERNELS ?? '';
+const chosen = options.peers?.split(',') ?? engines.filter((name) => name !== 'vireo-js');
+const unknown = chosen.filter((name) => !engines.includes(name));
+if (unknown.length > 0) {
+  console.error(`no peer is called ${unknown.join(', ')}; there are ${engines.join(', ')}`);
+  process.exit(2);
 }
-progress('');
+const peers = ['vireo', ...chosen.filter((name) => name !== 'vireo')];
 
-const us = (ns, spreadNs) => `${(ns / 1000).toFixed(0)} ±${(spreadNs / 1000).toFixed(0)}`;
-report(options, {
-  title: 'Beside other engines, one thread',
-  tables: {
-    networks: table(
-      {
-        network: (row) => row.name,
-        'vireo f32 µs>': (row) => us(row.f32Ns, row.f32SpreadNs),
-        'vireo int8 µs>': (row) => us(row.intNs, row.intSpreadNs),
-        'tfjs cpu f32 µs>': (row) => us(row.tfjsNs, row.tfjsSpreadNs),
-        'tfjs / vireo f32>': (row) => row.tfjsOverF32.toFixed(2),
-        'tfjs / vireo int8>': (row) => row.tfjsOverInt.toFixed(2),
-        'int8 / f32>': (row) => row.intOverF32.toFixed(2),
-        'largest difference>': (row) => row.difference.toExponential(1),
-      },
-      rows,
-    ),
-  },
-  notes: [
-    `${version}. Medians of ${rounds} rounds ± the median distance from them; ratios are medians of the ratios round by round.`,
-  ],
-  data: { peer: version, rounds, networks: rows },
-});
+const { filter } = options;
+const result = options.startup
+  ? startupReport(peers, { processes: countOption(options.rounds, 5), kernels, filter })
+  : await latencyReport(peers, {
+      rounds: countOption(options.rounds, 15),
+      sliceMs: countOption(options.slice, 150),
+      kernels,
+      filter,
+    });
+report(options, result);
+if (options.save) {
+  const stem = `${options.startup ? 'startup' : 'peers'}-node${process.versions.node.split('.')[0]}`;
+  const file = (suffix) => new URL(`../results/${stem}.${suffix}`, import.meta.url);
+  writeFileSync(file('json'), reportText({ json: true }, result));
+  writeFileSync(file('md'), reportText({ markdown: true }, result));
+}

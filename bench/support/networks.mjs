@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compile, GraphBuilder, reference } from '../../dist/index.js';
+import { readOnnx } from '../../dist/io/onnx/index.js';
 import { readTflite } from '../../dist/io/tflite/index.js';
 
 const dataFolder = process.env.VIREO_DATA ?? fileURLToPath(new URL('../../data', import.meta.url));
@@ -82,15 +83,19 @@ export function chooseNetworks(filter = '', from = networks) {
   return present;
 }
 
-function readBytes(file) {
-  return new Uint8Array(readFileSync(join(dataFolder, file))); // a buffer of its own, aligned
+/** A file of the data folder. */
+export const dataPath = (file) => join(dataFolder, file);
+
+/** Its bytes. */
+export function readBytes(file) {
+  return new Uint8Array(readFileSync(dataPath(file))); // a buffer of its own, aligned
 }
 
 /** Both graphs of a network (or `null`) and the inputs for each, as typed arrays. */
 export function loadNetwork(network) {
   const int = network.int ? readTflite(readBytes(network.int)) : null;
   // Float through and through: int8 weights (kws) become float32 and activations are not rounded in between.
-  const f32 = network.f32 ? readTflite(readBytes(network.f32), { hybrid: 'float' }) : floatTwin(int);
+  const f32 = network.f32 ? readFloat(network.f32) : floatTwin(int);
   const stored = network.inputs.map(readBytes);
   if (!int)
     return { f32, int, f32Inputs: stored.map(({ buffer }) => new Float32Array(buffer)), intInputs: [] };
@@ -105,6 +110,11 @@ export function loadNetwork(network) {
     }
   const f32Inputs = intInputs.map((input) => dequantize(input, shape, quantization));
   return { f32, int, f32Inputs, intInputs };
+}
+
+function readFloat(file) {
+  const bytes = readBytes(file);
+  return file.endsWith('.onnx') ? readOnnx(bytes) : readTflite(bytes, { hybrid: 'float' });
 }
 
 /** real = scale·(q − zeroPoint) */

@@ -35,12 +35,14 @@ export function table(columns, rows) {
 }
 
 /** Prints `{ title, tables, notes, data }` the way the options ask for. `tables`: heading → text of a table. */
-export function report(options, { title, tables, notes = [], data }) {
+export function report(options, result) {
+  process.stdout.write(reportText(options, result));
+}
+
+/** What `report` prints. */
+export function reportText(options, { title, tables, notes = [], data }) {
   const where = machine();
-  if (options.json) {
-    console.log(JSON.stringify({ ...where, ...data }, null, 2));
-    return;
-  }
+  if (options.json) return `${JSON.stringify({ ...where, ...data }, null, 2)}\n`;
   const heading = options.markdown ? '## ' : '';
   const lines = options.markdown ? [`# ${title}`, ''] : [];
   for (const [name, text] of Object.entries(tables)) {
@@ -52,7 +54,7 @@ export function report(options, { title, tables, notes = [], data }) {
   const end = options.markdown ? '  ' : '';
   lines.push(`engine   ${where.engine}${end}`, `cpu      ${where.cpu}${end}`);
   lines.push(`date     ${where.date}${end}`, `command  ${command}`);
-  console.log(lines.join('\n'));
+  return `${lines.join('\n')}\n`;
 }
 
 /** Says what is being done on a line that the next one replaces; only to a terminal. */

@@ -1,20 +1,18 @@
 /**
- * A vireo graph as TensorFlow.js operations on the `cpu` backend, plain JavaScript like vireo's own kernels.
+ * A vireo graph as TensorFlow.js operations, on whichever backend is set: TensorFlow.js reads no TFLite.
  *
  * Fused where TensorFlow.js fuses (convolution or dense + bias + activation), weights made once and already in
  * its layout, every run inside `tidy`, explicit padding as the graph states it.
  */
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { optimize } from '../../../dist/index.js';
+import { loadNetwork } from '../../support/networks.mjs';
 
-tf.enableProdMode();
-await tf.setBackend('cpu');
-await tf.ready();
+export const format = 'network';
 
-export const version = `tfjs ${tf.version_core}, ${tf.getBackend()}`;
-
-/** Returns x ↦ outputs, typed array in and typed arrays out. The graph is float, its clamps already fused. */
-export function tfjsRunner(graph) {
+/** Float networks only: the graph's clamps are fused by vireo's own rewrites first. */
+export function open({ network }) {
+  const { graph } = optimize(loadNetwork(network).f32);
   const constants = new Map();
   const constant = (id, change = (t) => t) => {
     if (!constants.has(id)) {
@@ -25,19 +23,29 @@ export function tfjsRunner(graph) {
   };
   const steps = graph.nodes.map((node) => ({ output: node.output, run: operation(graph, node, constant) }));
   const { shape } = graph.values[graph.inputs[0]];
-  return (input) =>
-    tf.tidy(() => {
-      const values = new Map([[graph.inputs[0], tf.tensor(input, shape, 'float32')]]);
-      for (const { output, run } of steps) values.set(output, run(values));
-      return graph.outputs.map((id) => values.get(id).dataSync());
-    });
+  let results = [];
+  return {
+    prepare: (x) => x,
+    run(x) {
+      results = tf.tidy(() => {
+        const values = new Map([[graph.inputs[0], tf.tensor(x, shape, 'float32')]]);
+        for (const { output, run } of steps) values.set(output, run(values));
+        return graph.outputs.map((id) => values.get(id).dataSync());
+      });
+    },
+    outputs: () => results,
+  };
 }
 
 /** One node as a function of the values computed so far. */
 function operation(graph, { op, inputs, output }, constant) {
   const [a, b, c] = inputs;
-  const isConstant = (id) => graph.values[id].data !== null;
   const { shape } = graph.values[output];
+  const operand = (id) => {
+    if (graph.values[id].data === null) return (values) => values.get(id);
+    const tensor = constant(id);
+    return () => tensor;
+  };
   switch (op.kind) {
     case 'conv2d': {
       const filter = constant(b, (w) => tf.transpose(w, [1, 2, 3, 0])); // (kH, kW, inC, outC)
@@ -53,7 +61,8 @@ function operation(graph, { op, inputs, output }, constant) {
       return (values) => tf.fused.depthwiseConv2d({ x: values.get(a), ...options });
     }
     case 'dense': {
-      const w = constant(b, (weights) => tf.transpose(weights)); // (K, N)
+      // (K, N) once at load: with `transposeB` the wasm backend's fused product is wrong.
+      const w = constant(b, (weights) => tf.transpose(weights));
       const bias = c === undefined ? undefined : constant(c);
       const options = { b: w, bias, activation: activation(op.clamp) };
       return (values) => tf.fused.matMul({ a: values.get(a), ...options });
@@ -63,14 +72,33 @@ function operation(graph, { op, inputs, output }, constant) {
       return (values) => tf.avgPool(values.get(a), op.kernel, op.stride, pad);
     }
     case 'binary': {
-      if (op.fn !== 'add' || isConstant(b)) throw new Error(`tfjs: no ${op.fn} of these operands here`);
+      const compute = { add: tf.add, sub: tf.sub, mul: tf.mul, div: tf.div }[op.fn];
+      if (!compute) throw new Error(`tfjs: ${op.fn} is not spelled out here`);
       const act = { linear: (t) => t, relu: tf.relu, relu6: tf.relu6 }[activation(op.clamp)];
-      return (values) => act(tf.add(values.get(a), values.get(b)));
+      const [x, y] = [operand(a), operand(b)];
+      return (values) => act(compute(x(values), y(values)));
     }
+    case 'unary':
+      if (op.fn !== 'exp') throw new Error(`tfjs: ${op.fn} is not spelled out here`);
+      return (values) => tf.exp(values.get(a));
     case 'softmax':
       return (values) => tf.softmax(values.get(a));
     case 'reshape':
       return (values) => tf.reshape(values.get(a), shape);
+    case 'transpose':
+      return (values) => tf.transpose(values.get(a), op.perm);
+    case 'concat': {
+      const parts = inputs.map(operand);
+      return (values) =>
+        tf.concat(
+          parts.map((part) => part(values)),
+          op.axis,
+        );
+    }
+    case 'slice':
+      if (op.step.some((step) => step !== 1))
+        throw new Error('tfjs: slices with steps are not spelled out here');
+      return (values) => tf.slice(values.get(a), op.begin, op.size);
     default:
       throw new Error(`tfjs: ${op.kind} is not spelled out here`);
   }
