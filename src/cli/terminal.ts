@@ -28,6 +28,10 @@ export function showCount(count: number): string {
   return count < 1e6 ? `${(count / 1e3).toFixed(1)} k` : `${(count / 1e6).toFixed(2)} M`;
 }
 
+/** The end of a long name, which is what tells it from others. */
+export const shorten = (text: string, most = 40): string =>
+  text.length <= most ? text : `…${text.slice(1 - most)}`;
+
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 export interface Progress {

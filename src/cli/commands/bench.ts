@@ -15,7 +15,7 @@ import {
   shapeOption,
   tuningOption,
 } from '../options.ts';
-import { percent, table } from '../terminal.ts';
+import { percent, shorten, table } from '../terminal.ts';
 import { feedNoise, medianOf, spreadOf, timeInTurns, timeSteps } from '../timing.ts';
 
 export const bench: Command = {
@@ -126,7 +126,7 @@ function showLayers(layers: readonly Layer[]): string {
     percent(share),
     macs ? rate(macs, timeNs) : '',
     ofLimit ? `${(100 * ofLimit).toFixed(0)} %` : '',
-    node,
+    shorten(node),
   ]);
   return table([['kernel', 'output', 'µs', 'share', 'GMAC/s', 'of limit', 'node'], ...rows], [2, 3, 4, 5]);
 }

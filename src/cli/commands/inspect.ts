@@ -9,7 +9,7 @@ import { showShape } from '../../tensor.ts';
 import { readNetwork, writeWhole } from '../files.ts';
 import { drawPlan } from '../memory-map.ts';
 import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
-import { showBytes, showCount, table } from '../terminal.ts';
+import { shorten, showBytes, showCount, table } from '../terminal.ts';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -110,7 +110,7 @@ function listKernels(session: Session): string {
   const rows = session.steps.map(({ node, kernel, reason = '' }, i) => {
     const output = byName.get(node)?.output;
     const type = output === undefined ? '' : `${values[output].dtype}${showShape(values[output].shape)}`;
-    return [`  ${i}`, kernel, type, node, reason];
+    return [`  ${i}`, kernel, type, shorten(node), reason];
   });
   return table([['step', 'kernel', 'output', 'node', 'why'], ...rows]);
 }

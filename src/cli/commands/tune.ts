@@ -3,7 +3,7 @@ import { compile } from '../../graph/run/compile.ts';
 import type { Session } from '../../graph/run/session.ts';
 import { readNetwork, tuningPath, writeWhole } from '../files.ts';
 import { type Command, jsonOption, operandsOf, secondsOption, shapeOption, shapesOf } from '../options.ts';
-import { progress, table } from '../terminal.ts';
+import { progress, shorten, table } from '../terminal.ts';
 import { feedNoise, medianOf, timeInTurns, timeSteps } from '../timing.ts';
 
 /** A choice must win by this much of a layer's time: timings are noisy. */
@@ -51,7 +51,7 @@ export const tune: Command = {
       });
       if (best.name === '') continue;
       tuning[node] = best.name;
-      rows.push([node, best.name, (before / 1000).toFixed(2), (best.ns / 1000).toFixed(2)]);
+      rows.push([shorten(node), best.name, (before / 1000).toFixed(2), (best.ns / 1000).toFixed(2)]);
     }
     const tuned = compile(graph, { tuning });
     feedNoise(tuned);
