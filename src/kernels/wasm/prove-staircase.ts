@@ -1,240 +1,80 @@
 /**
- * One multiplication and one addition in f32 that climb a staircase of integers and miss no step.
+ * A line for any function from integers to 8 bits that climbs evenly: averages, means, requantised copies.
  *
- *   y(n) = [[n + start]·scale + bias]          [·] rounds to f32; unfused, the product is rounded as well
- *   u(n) = trunc(y(n)) for every n of a range, kept within 0…most
+ *   linear   q = lo   + clamp(trunc([n + start]·scale + bias), 0, hi − lo)
+ *   signed   q = clamp(base + trunc([n + start]·scale + (n + start < 0 ? negativeBias : bias)), lo, hi)
  *
- * Every operation is monotone, so u is right everywhere if it is right on both sides of every step. Step k is
- * at[k]: the least n with u(n) ≥ k. The f32 next to k on its lower side is 2ε away, and k is the even one of the
- * two as a mantissa, so
- *
- *   y ≥ k   ⟺   the number before the last rounding is ≥ k − ε
- *   max over k (k − ε − p(at[k]))  ≤  bias  <  min over k (k − ε − p(at[k] − 1))
- *
- * where p is the product: exact when fused (24 and 24 bits, a double holds it), rounded to f32 when not. For
- * one scale and start these bounds are the whole truth: a bias between them is right, any other is wrong. The
- * search is for a scale next to the slope, and a start, that leave room for a bias in f32.
- *
- * Where halves are rounded away from zero, steps below zero lie a little further from a straight line through
- * those above than a bias allows. Then u is counted from a centre in both directions, each with a bias of its
- * own, and the sign of n + start says which:
- *
- *   u(n) = centre + trunc([[n + start]·scale + (n + start < 0 ? negativeBias : bias)])
+ * as in requantize-f32.ts, and proven as there: every step is looked at.
  */
 
-const { fround } = Math;
+import { clampTo, type Range } from '../requantize.ts';
+import {
+  constantLine,
+  fitLine,
+  fitTwoLines,
+  type Line,
+  newStaircase,
+  type Staircase,
+  splitStairs,
+  treadOf,
+} from './fit-line.ts';
 
-/** A scale beside the slope may be this many f32 away, a start this many integers from the first one tried. */
-const mostUlps = 4;
-const mostStarts = 24;
-
-/** edges[k] = k − ε: the least real number that rounds to k or more in f32. */
-export const edges = Float64Array.from({ length: 257 }, (_, k) =>
-  k === 0 ? 0 : k - 2 ** (Math.ceil(Math.log2(k)) - 25),
-);
+export interface ProvenLine extends Line {
+  readonly form: 'linear' | 'signed';
+  /** What the result is counted from: lo, or the centre. */
+  readonly base: number;
+}
 
 /**
- * A monotone function u from the integers from…to to 0…most, all of its steps or those that matter.
- *
- * One serves many channels, and its fields keep their representation (doubles in arrays, the others small
- * integers): that halves the time of a first call.
+ * `exact` is monotone over from…to, and `slope` about its rise per unit. `centre` is the output from which halves
+ * are rounded away, if any are. Null where no line is found.
  */
-export interface Staircase {
-  /** at[i] is the least n with u(n) ≥ k[i]; both ascend. */
-  readonly at: Float64Array; // (255)
-  readonly k: Uint8Array; // (255)
-  count: number;
-  readonly ends: Float64Array; // from, to
-  least: number; // u(from)
-  last: number; // u(to)
-  most: number;
-  /** Where the steps that are left out put no bound on the bias, at the scale nearest to the slope. */
-  readonly free: Float64Array; // low, high
-}
-
-export interface Line {
-  readonly scale: number;
-  readonly bias: number;
-  /** The bias below the centre; the same number where there is no centre. */
-  readonly negativeBias: number;
-  readonly start: number;
-}
-
-export function newStaircase(): Staircase {
-  return {
-    at: new Float64Array(255),
-    k: new Uint8Array(255),
-    count: 0,
-    ends: new Float64Array(2),
-    least: 0,
-    last: 0,
-    most: 0,
-    free: Float64Array.of(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY),
-  };
-}
-
-/** A line over all steps. Without `search`, only the nearest scale is tried. */
-export function fitLine(stairs: Staircase, slope: number, fused: boolean, search: boolean): Line | null {
-  const { at, count, least } = stairs;
-  if (count === 0) return constantLine(least);
-  const nearest = fround(slope);
-  const bias = fitBias(stairs, nearest, 0, fused, true);
-  if (!Number.isNaN(bias)) return { scale: nearest, bias, negativeBias: bias, start: 0 };
-  if (!search) return null;
-  for (let i = 1; i <= 2 * mostUlps; i++) {
-    const scale = ulpsAway(nearest, aside(i));
-    const bias = fitBias(stairs, scale, 0, fused, true);
-    if (!Number.isNaN(bias)) return { scale, bias, negativeBias: bias, start: 0 };
-  }
-  const scales = scalesThatFit(stairs, slope);
-  // Products are rounded least where they lie around 0: there the middle of the stairs is brought.
-  const middle = Math.round((at[0] + at[count - 1]) / 2);
-  for (let i = 0; i < mostStarts; i++) {
-    const start = aside(i) - middle;
-    for (const scale of scales) {
-      const bias = fitBias(stairs, scale, start, fused, true);
-      if (!Number.isNaN(bias)) return { scale, bias, negativeBias: bias, start };
-    }
-  }
-  return null;
-}
-
-/** Two lines with one scale over all steps, up and down from `centre`. `up` and `down` are room to work in. */
-export function fitTwoLines(
-  stairs: Staircase,
-  centre: number,
+export function proveStaircase(
+  exact: (n: number) => number,
+  from: number,
+  to: number,
   slope: number,
+  { lo, hi }: Range,
+  centre: number,
   fused: boolean,
-  up: Staircase,
-  down: Staircase,
-): Line | null {
-  const { at, k, count, ends, least } = stairs;
-  const [from, to] = ends;
-  if (count === 0) return constantLine(least - centre);
-  climbFrom(centre, stairs, up, down);
-  // The sign may change anywhere on the tread of the centre.
-  const step = centre - k[0];
-  const left = step < 0 ? from : step < count ? at[step] : to;
-  const right = step + 1 < 0 ? from : step + 1 < count ? Math.max(left, at[step + 1] - 1) : to;
-  const turn = left <= 0 && right >= 0 ? 0 : Math.floor((left + right) / 2);
-  let scales: readonly number[] = [fround(slope)];
-  for (let i = 0; i < mostStarts; i++) {
-    const start = aside(i) - turn;
-    if (-start < left || -start > right) continue;
-    up.ends[0] = Math.max(from, -start);
-    down.ends[0] = Math.max(-to, start + 1);
-    for (const scale of scales) {
-      const bias = fitBias(up, scale, start, fused, false);
-      if (Number.isNaN(bias)) continue;
-      const negativeBias = -fitBias(down, scale, -start, fused, false);
-      if (!Number.isNaN(negativeBias)) return { scale, bias, negativeBias, start };
-    }
-    if (i === 0) scales = scalesThatFit(up.count > down.count ? up : down, slope);
-  }
-  return null;
+): ProvenLine | null {
+  const stairs = newStaircase();
+  findSteps(stairs, (n) => clampTo({ lo, hi }, exact(n)) - lo, from, to, slope, hi - lo);
+  if (stairs.count === 0) return { form: 'linear', base: lo, ...constantLine(stairs.least) };
+  const line = fitLine(stairs, slope, fused);
+  if (line) return { form: 'linear', base: lo, ...line };
+  const base = clampTo({ lo, hi }, centre);
+  const up = newStaircase();
+  const down = newStaircase();
+  const [left, right] = treadOf(stairs, base - lo);
+  splitStairs(stairs, base - lo, up, down);
+  const lines = fitTwoLines(up, down, left, right, slope, fused);
+  return lines && { form: 'signed', base, ...lines };
 }
 
-/** 0, 1, −1, 2, −2, … */
-function aside(i: number): number {
-  return i % 2 === 1 ? (i + 1) / 2 : -i / 2;
-}
-
-export function constantLine(value: number): Line {
-  return { scale: 0, bias: value, negativeBias: value, start: 0 };
-}
-
-/** The stairs above `centre`, counted from it, and those below it turned round: n ↦ centre − u(−n). */
-function climbFrom(centre: number, stairs: Staircase, up: Staircase, down: Staircase): void {
-  const { at, k, count, ends, least, last, most } = stairs;
-  const below = Math.min(Math.max(0, centre - least), count); // steps up to the centre
-  up.count = count - below;
-  up.ends.set(ends);
-  up.free.set(stairs.free);
-  down.free.set(stairs.free);
-  up.least = Math.max(0, least - centre);
-  up.last = Math.max(0, last - centre);
-  up.most = most - centre;
-  for (let i = 0; i < up.count; i++) {
-    up.at[i] = at[below + i];
-    up.k[i] = k[below + i] - centre;
-  }
-  down.count = below;
-  down.ends[0] = -ends[1];
-  down.ends[1] = -ends[0];
-  down.least = Math.max(0, centre - last);
-  down.last = Math.max(0, centre - least);
-  down.most = centre;
-  for (let i = 0; i < below; i++) {
-    down.at[i] = 1 - at[below - 1 - i];
-    down.k[i] = centre + 1 - k[below - 1 - i];
-  }
-}
-
-/** The f32 numbers beside the slope that fit if nothing but the result is rounded: nearest first. */
-function scalesThatFit({ at, k, count }: Staircase, slope: number): number[] {
-  const scales: number[] = [];
-  for (let i = 0; i <= 2 * mostUlps; i++) {
-    const scale = ulpsAway(fround(slope), aside(i));
-    let low = Number.NEGATIVE_INFINITY;
-    let high = Number.POSITIVE_INFINITY;
-    for (let j = 0; j < count; j++) {
-      const room = edges[k[j]] - at[j] * scale;
-      low = Math.max(low, room);
-      high = Math.min(high, room);
-    }
-    if (high + scale > low) scales.push(scale);
-  }
-  return scales;
-}
-
-const float = new Float32Array(1);
-const bits = new Int32Array(float.buffer);
-
-function ulpsAway(x: number, ulps: number): number {
-  float[0] = x;
-  bits[0] += ulps;
-  return float[0];
-}
-
-/**
- * A bias that makes `scale` and `start` right on every step, or NaN where there is none.
- * Where u is 0, y may be anything below 1 if `clamped`, and is 0 or more otherwise.
- */
-export function fitBias(
+/** From each step, the next one is guessed by the slope and looked for around there. */
+function findSteps(
   stairs: Staircase,
-  scale: number,
-  start: number,
-  fused: boolean,
-  clamped: boolean,
-): number {
-  const { at, k, count, ends, least, last, most, free } = stairs;
-  if (ends[0] > ends[1]) return 0.5;
-  let low = free[0];
-  let high = free[1];
-  for (let i = 0; i < count; i++) {
-    const edge = edges[k[i]];
-    const above = fround(at[i] + start) * scale;
-    const below = fround(at[i] + start - 1) * scale;
-    low = Math.max(low, edge - fround(above));
-    high = Math.min(high, edge - fround(below));
-    if (fused) {
-      low = Math.max(low, edge - above);
-      high = Math.min(high, edge - below);
-    }
-    if (low >= high) return Number.NaN;
+  u: (n: number) => number,
+  from: number,
+  to: number,
+  slope: number,
+  most: number,
+): void {
+  const { at, k, ends } = stairs;
+  ends[0] = from;
+  ends[1] = to;
+  stairs.least = u(from);
+  stairs.last = u(to);
+  stairs.most = most;
+  stairs.count = stairs.last - stairs.least;
+  for (let i = 0, n = from; i < stairs.count; i++) {
+    const step = stairs.least + 1 + i;
+    const before = n; // the last step, or `from`
+    if (i > 0) n = Math.min(n + Math.floor(1 / slope), to);
+    while (u(n) < step) n++;
+    while (n > before && u(n - 1) >= step) n--;
+    at[i] = n;
+    k[i] = step;
   }
-  if (least > 0 || !clamped) {
-    const product = fround(ends[0] + start) * scale;
-    low = Math.max(low, edges[least] - fround(product));
-    if (fused) low = Math.max(low, edges[least] - product);
-  }
-  if (last < most) {
-    const product = fround(ends[1] + start) * scale;
-    high = Math.min(high, edges[last + 1] - fround(product));
-    if (fused) high = Math.min(high, edges[last + 1] - product);
-  }
-  if (high === Number.POSITIVE_INFINITY) high = low + 1;
-  const bias = fround((low + high) / 2); // if this f32 is outside, every other one is
-  const slack = (Math.abs(low) + Math.abs(high)) * 2 ** -51; // the differences above are rounded to doubles
-  return bias >= low + slack && bias < high - slack ? bias : Number.NaN;
 }

@@ -7,12 +7,12 @@
  *   integer  q = clamp(base + multiplyByQuantizedMultiplier(sum, multiplier, shift), lo, hi)
  *
  * [·] rounds to f32. The truncated result goes through int32 and int16 with saturation before `base` is added,
- * saturating too: monotone, and out of bounds already. A constant channel has scale 0.
+ * saturating too: monotone, and out of bounds already. A constant channel of a line has scale 0.
  *
  * Double rounding is a staircase of at most 255 steps within a channel's reach and lo…hi (double-rounding.ts),
- * which prove-staircase.ts climbs. Where no output is below the zero point, one line does; otherwise the layer is
+ * which fit-line.ts climbs. Where no output is below the zero point, one line does; otherwise the layer is
  * signed, with the zero point as its base. A layer for which one line is not exact enough is signed with its base
- * in the middle, which leaves rounding four times the room, and the integer form takes what is left.
+ * in the middle: products half as large, and half the steps for each bias. The integer form takes what is left.
  * Halves to even (ONNX) are f32 by definition and need no proof.
  */
 
@@ -27,16 +27,18 @@ import {
   roundsToEven,
   zeroPointOf,
 } from '../requantize.ts';
-import { allSteps, nearSteps } from './double-rounding.ts';
+import { allSteps, leastSum, nearSteps } from './double-rounding.ts';
 import {
   constantLine,
   fitBias,
   fitLine,
   fitTwoLines,
   type Line,
+  mostStarts,
   newStaircase,
   type Staircase,
-} from './prove-staircase.ts';
+  splitStairs,
+} from './fit-line.ts';
 
 /** One form for a whole layer. */
 export type RequantizeForm = 'linear' | 'signed' | 'even' | 'integer';
@@ -150,7 +152,7 @@ function prove(
   return result;
 }
 
-/** A line for the sums from…to of one channel. The nearest scale does for most, and a few steps show it. */
+/** A line for the sums from…to of one channel. For most the nearest scale does, and a few steps prove it. */
 function proveChannel(
   layer: Layer,
   { form, base }: F32Requantizer,
@@ -168,17 +170,24 @@ function proveChannel(
   if (low === high || high <= lo || low >= hi) return constantLine(clampTo(layer, low) - base);
   const slope = multiplier * 2 ** (shift - 31);
   const scale = Math.fround(slope);
+  const offset = lo - zeroPoint;
   stairs.ends[0] = from;
   stairs.ends[1] = to;
   stairs.most = hi - lo;
   if (form === 'linear') {
-    if (lo >= zeroPoint && nearSteps(stairs, multiplier, shift, lo - zeroPoint, 1)) {
+    if (offset >= 0 && nearSteps(stairs, multiplier, shift, offset, 1, false)) {
       const bias = fitBias(stairs, scale, 0, fused, true);
       if (!Number.isNaN(bias)) return { scale, bias, negativeBias: bias, start: 0 };
     }
-    allSteps(stairs, multiplier, shift, lo - zeroPoint);
-    return fitLine(stairs, slope, fused, search);
+    if (!search) return null;
+    if (offset < 0 || !nearSteps(stairs, multiplier, shift, offset, 1, true))
+      allSteps(stairs, multiplier, shift, offset);
+    return fitLine(stairs, slope, fused);
   }
+  // The sums that give the base; where none does, some before the first or behind the last.
+  const left = Math.min(Math.max(from - mostStarts, leastSum(base - zeroPoint, multiplier, shift)), to + 1);
+  const next = leastSum(base - zeroPoint + 1, multiplier, shift);
+  const right = Math.max(left, Math.min(Math.max(from, next - 1), to + mostStarts));
   if (base === zeroPoint) {
     up.ends[0] = Math.max(0, from);
     up.ends[1] = to;
@@ -186,14 +195,18 @@ function proveChannel(
     down.ends[0] = Math.max(1, -to);
     down.ends[1] = -from;
     down.most = zeroPoint - lo;
-    if (nearSteps(up, multiplier, shift, 0, 1) && nearSteps(down, multiplier, shift, 0, -1)) {
+    if (nearSteps(up, multiplier, shift, 0, 1, false) && nearSteps(down, multiplier, shift, 0, -1, false)) {
       const bias = fitBias(up, scale, 0, fused, false);
       const negativeBias = -fitBias(down, scale, 0, fused, false);
       if (!Number.isNaN(bias + negativeBias)) return { scale, bias, negativeBias, start: 0 };
     }
+    if (nearSteps(up, multiplier, shift, 0, 1, true) && nearSteps(down, multiplier, shift, 0, -1, true))
+      return fitTwoLines(up, down, left, right, slope, fused);
   }
-  allSteps(stairs, multiplier, shift, lo - zeroPoint);
-  return fitTwoLines(stairs, base - lo, slope, fused, up, down);
+  if (offset < 0 || !nearSteps(stairs, multiplier, shift, offset, 1, true))
+    allSteps(stairs, multiplier, shift, offset);
+  splitStairs(stairs, base - lo, up, down);
+  return fitTwoLines(up, down, left, right, slope, fused);
 }
 
 function evenRequantizer(call: KernelCall, outC: number, clamp: Clamp): F32Requantizer | null {
