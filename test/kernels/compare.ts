@@ -1,6 +1,6 @@
 /** One call under a kernel set and under reference, in every layout that the set's offer allows. */
 import { expect } from 'vitest';
-import type { KernelSet } from '../../src/kernels/call.ts';
+import { type Arithmetic, type KernelSet, noClamp } from '../../src/kernels/call.ts';
 import { reference } from '../../src/kernels/reference/index.ts';
 import { elementCount, type NumberData, type TensorData } from '../../src/tensor.ts';
 import { type Coding, type Input, type Layout, operandsOf, runCall, type TestCall } from './run-call.ts';
@@ -87,6 +87,49 @@ export function expectClose(set: KernelSet, call: TestCall, terms: number, where
         );
     }
   }
+}
+
+/**
+ * Sums of `terms` products in f32 in any order, fused or not, and the operators behind them: they differ from
+ * reference by at most
+ *
+ *   terms·2⁻²⁴·Σ|x·w| + 2⁻²³·|y|
+ *
+ * where Σ|x·w| holds the size of whatever is added too, and grows by 3/2, its steepest slope, in a hardSwish.
+ */
+export function expectWithin(
+  set: KernelSet,
+  call: TestCall,
+  terms: number,
+  where = '',
+  { choice, sizes }: { readonly choice?: string; readonly sizes?: ArrayLike<number | bigint> } = {},
+): void {
+  const expected = byReference(call);
+  const steep = call.following?.some(({ arithmetic }) => arithmetic.kind === 'unary') ? 1.5 : 1;
+  const bounds = sizes ?? byReference({ ...withoutBends(call), inputs: call.inputs.map(withoutSigns) });
+  const offer = set.offer(operandsOf(call), choice);
+  for (const layout of layouts) {
+    if (layout.endsWith('border') && !offer?.border) continue; // the same as dense
+    if (layout.startsWith('overwriting') && !offer?.overwrites) continue;
+    const actual = runCall(set, call, layout, 'stored', choice);
+    for (let i = 0; i < expected.length; i++) {
+      const y = Number(expected[i]);
+      const bound = steep * terms * 2 ** -24 * Number(bounds[i]) + 2 ** -23 * Math.abs(y) + 2 ** -149;
+      const isSame = Object.is(Number(actual[i]), y);
+      if (!isSame && !(Math.abs(Number(actual[i]) - y) <= bound))
+        expect.fail(`${where} ${layout}: element ${i} is ${actual[i]}, by reference ${y} ± ${bound}`);
+    }
+  }
+}
+
+/** The call with neither clamps nor functions of one number. */
+function withoutBends(call: TestCall): TestCall {
+  const straight = (arithmetic: Arithmetic): Arithmetic => {
+    if (arithmetic.kind === 'unary') return { kind: 'clamp', clamp: noClamp };
+    return 'clamp' in arithmetic ? { ...arithmetic, clamp: noClamp } : arithmetic;
+  };
+  const following = call.following?.map((next) => ({ ...next, arithmetic: straight(next.arithmetic) }));
+  return { ...call, arithmetic: straight(call.arithmetic), ...(following && { following }) };
 }
 
 function withoutSigns(input: Input): Input {

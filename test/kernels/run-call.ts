@@ -121,7 +121,7 @@ export function runCall(
     const program = set.program!(room.bytes);
     const places = inputs.map((placed, i) => (call.inputs[i].constant ? null : placeOf(placed)));
     offer.emit(program, places, placeOf(output), scratchAt);
-    const linked = program.link([[0, program.stepCount]]);
+    const linked = program.link({ stretches: [[0, program.stepCount]] });
     buffer = linked.buffer;
     step = linked.stretches[0];
     scratch = new Uint8Array(buffer, scratchAt, scratchBytes);
