@@ -47,7 +47,7 @@ function nearest(call: KernelCall, op: Of<'resize'>): Offer {
   });
 }
 
-function nearestCells(inExtent: number, outExtent: number, op: Of<'resize'>): Int32Array {
+export function nearestCells(inExtent: number, outExtent: number, op: Of<'resize'>): Int32Array {
   const scale = f32Scale(inExtent, outExtent, op.alignCorners);
   const shift = op.halfPixelCenters ? 0.5 : 0;
   return Int32Array.from({ length: outExtent }, (_, o) => {
@@ -63,13 +63,13 @@ function f32Scale(inExtent: number, outExtent: number, alignCorners: boolean): n
 }
 
 /** Where an output row or column falls: between cells `lower` and `upper`, `fraction` beyond `lower`. */
-interface Points {
+export interface Points {
   readonly lower: Int32Array;
   readonly upper: Int32Array;
   readonly fraction: Float32Array;
 }
 
-function f32Points(inExtent: number, outExtent: number, op: Of<'resize'>): Points {
+export function f32Points(inExtent: number, outExtent: number, op: Of<'resize'>): Points {
   const { fround } = Math;
   const scale = f32Scale(inExtent, outExtent, op.alignCorners);
   const lower = new Int32Array(outExtent);
