@@ -35,7 +35,8 @@ export function softmax(call: KernelCall, op: Of<'softmax'>): Offer | null {
   return null;
 }
 
-function hasSoftmaxScale(x: Operand, y: Operand): boolean {
+/** The output's quantisation is the one that TensorFlow Lite fixes. */
+export function hasSoftmaxScale(x: Operand, y: Operand): boolean {
   return (
     isQuantized8(x) && isQuantized8(y) && scaleOf(y) === 1 / 256 && zeroPointOf(y) === rangeOf(y.dtype).lo
   );
@@ -66,18 +67,27 @@ function softmaxFloat(call: KernelCall, op: Of<'softmax'>): Offer {
   });
 }
 
-function softmaxInt8(call: KernelCall, op: Of<'softmax'>): Offer {
+/** Fraction bits that the sum of exponentials leaves out. */
+export const sumBits = 12;
+
+/** e^(β·sₓ·diff) in Q0 for diff ≤ 0; 0 where that is beyond the range of Q5. */
+export function expOfDifference(x: Operand, beta: number): (diff: number) => number {
   const diffBits = 5;
-  const sumBits = 12;
+  const real = Math.min(beta * scaleOf(x) * 2 ** (31 - diffBits), 2 ** 31 - 1);
+  const { multiplier, shift } = quantizeMultiplier(real);
+  const smallestDiff = -inputRadius(diffBits, shift);
+  return (diff) =>
+    diff < smallestDiff
+      ? 0
+      : expOnNegativeValues(multiplyByQuantizedMultiplier(diff, multiplier, shift), diffBits);
+}
+
+function softmaxInt8(call: KernelCall, op: Of<'softmax'>): Offer {
   const { shape, dtype } = call.output;
   const C = shape[shape.length - 1];
   const rows = elementCount(shape) / C;
   const range = rangeOf(dtype);
-  const real = Math.min(op.beta * scaleOf(call.inputs[0]) * 2 ** (31 - diffBits), 2 ** 31 - 1);
-  const { multiplier, shift } = quantizeMultiplier(real);
-  const smallestDiff = -inputRadius(diffBits, shift);
-  const expOf = (diff: number) =>
-    expOnNegativeValues(multiplyByQuantizedMultiplier(diff, multiplier, shift), diffBits);
+  const expOf = expOfDifference(call.inputs[0], op.beta);
   return offer(`softmax-${dtype}`, ([xView], yView) => {
     const x = numbersOf(xView);
     const y = numbersOf(yView);
@@ -89,14 +99,12 @@ function softmaxInt8(call: KernelCall, op: Of<'softmax'>): Offer {
         for (let c = 0; c < C; c++) max = Math.max(max, x[xAt + c]);
         let sum = 0; // Q12
         for (let c = 0; c < C; c++) {
-          const diff = x[xAt + c] - max;
-          if (diff >= smallestDiff) sum = (sum + roundingDivideByPowerOfTwo(expOf(diff), sumBits)) | 0;
+          sum = (sum + roundingDivideByPowerOfTwo(expOf(x[xAt + c] - max), sumBits)) | 0;
         }
         const scale = reciprocalScale(sum);
         const bits = sumBits - Math.clz32(sum); // sum = 2^bits·(1+f), scale = 1/(1+f)
         for (let c = 0; c < C; c++) {
-          const diff = x[xAt + c] - max;
-          const share = diff < smallestDiff ? 0 : saturatingRoundingDoublingHighMul(scale, expOf(diff));
+          const share = saturatingRoundingDoublingHighMul(scale, expOf(x[xAt + c] - max));
           y[yAt + c] = clampTo(range, roundingDivideByPowerOfTwo(share, bits + 31 - 8) + range.lo);
         }
       }
