@@ -80,7 +80,7 @@ function fuse(graph: Graph, calls: readonly Call[], tuning: Tuning): Call[] {
     let end = call;
     for (;;) {
       const next = alone(last.output) ? readerOf.get(last.output) : undefined;
-      if (!next || replacedBy.has(next) || !alone(next.output)) break;
+      if (!next || replacedBy.has(next) || writers.get(next.output) !== 1) break;
       const joined = join(last, next, tuning);
       if (!joined) break;
       replacedBy.set(end, null);

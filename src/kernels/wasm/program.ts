@@ -52,7 +52,7 @@ interface Constant {
   readonly fill: (bytes: Uint8Array) => void;
 }
 
-const slack = 64;
+const slack = 4096; // more than any pixel that is read past
 const page = 65536;
 const alignment = 16;
 

@@ -9,7 +9,7 @@
  *   leader     job, job, stage ← k, own part of job k, wait until every done[i] ≥ k, job, …
  *   follower   wait until stage ≥ k, own part of job k, done[i] ← k, …
  *
- * Both wait by looking: a layer takes less time than waking a thread. A leader that waits for seconds stops with an
+ * Both wait by looking: a layer takes less time than waking a thread. Who has looked for long naps now and then. A leader that waits for seconds stops with an
  * error of the engine, since a follower is gone. Cells lie 64 bytes apart, so that no two share a line of cache.
  *
  * Source: WebAssembly threads proposal; atomics are sequentially consistent, so what was stored before them is seen.
@@ -22,8 +22,11 @@ import type { I32 } from './asm/opcodes.ts';
 export type Job = FunctionRef | readonly (readonly FunctionRef[])[];
 
 export const cellBytes = 64;
-/** Looks before giving up, some seconds: a follower is gone. */
-const patience = 2 ** 30;
+/** Looks before a nap, tens of microseconds: the other may be waiting for this very core. */
+const attentive = 20_000;
+const napNs = 50_000n;
+/** Naps before giving up, some seconds: a follower is gone. */
+const patience = 100_000;
 /** Looks before sleeping, some tens of microseconds. */
 const wakeful = 20_000;
 
@@ -95,11 +98,18 @@ function set(f: FunctionBuilder, cell: number, value: () => I32): void {
 
 function waitFor(f: FunctionBuilder, cell: number, least: number): void {
   const looks = f.local('i32');
-  f.set(looks, f.i32(patience));
+  const naps = f.local('i32');
+  f.set(naps, f.i32(patience));
   f.block((reached) => {
     f.loop((again) => {
-      f.brIf(reached, f.op('i32.ge_s', look(f, cell), f.i32(least)));
-      f.brIf(again, f.tee(looks, f.op('i32.sub', f.get(looks), f.i32(1))));
+      f.set(looks, f.i32(attentive));
+      f.loop((soon) => {
+        f.brIf(reached, f.op('i32.ge_s', look(f, cell), f.i32(least)));
+        f.brIf(soon, f.tee(looks, f.op('i32.sub', f.get(looks), f.i32(1))));
+      });
+      f.load('memory.atomic.wait32', f.i32(cell), look(f, cell), f.i64(napNs));
+      f.drop();
+      f.brIf(again, f.tee(naps, f.op('i32.sub', f.get(naps), f.i32(1))));
     });
     f.unreachable();
   });
