@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/ir.ts';
-import { compile } from '../../src/graph/run/compile.ts';
+import { compile } from '../../src/graph/run/compile-portable.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { itWithData, readData } from '../data.ts';
 import { randomInputs } from '../graph/random-graph.ts';
@@ -55,7 +55,7 @@ interface Answer {
 }
 
 async function runInBareContext(graph: Graph, input: ArrayLike<number>): Promise<Answer> {
-  const core = await bundle("export * from './src/index.ts';", 'iife', 'neutral');
+  const core = await bundle("export * from './src/portable.ts';", 'iife', 'neutral');
   const job = `{ "graph": ${graphToJson(graph)}, "input": ${JSON.stringify(Array.from(input))} }`;
   const files = { 'host.mjs': host, 'core.js': core, 'guest.js': guest, 'job.json': job };
   return JSON.parse(runNode(['--disallow-code-generation-from-strings'], files)) as Answer;
