@@ -1,12 +1,13 @@
 /**
  * From int32 sums to stored outputs, four channels to a vector. The constants are those of requantize-f32.ts.
  *
- *   linear, signed   r = trunc_sat(f32(sum)·scale + bias)       sum holds `start` already
- *   even             r = trunc_sat(nearest(f32(sum)·scale))
+ *   linear, signed   r = trunc(f32(sum)·scale + bias)           sum holds `start` already
+ *   even             r = trunc(nearest(f32(sum)·scale))
  *   integer          r = the two roundings, lane by lane
  *   code = clamp(r + base, lo, hi) + offset                     offset: the output's encoding
  *
- * Bytes are narrowed with unsigned saturation, counted from lo, which clamps at lo for nothing.
+ * Bytes are narrowed with unsigned saturation, counted from lo, which clamps at lo for nothing. Truncation saturates;
+ * relaxed truncation, which need not, takes its place where scales are so small that no int32 leaves int32.
  */
 import type { Encoding, Operand } from '../call.ts';
 import { encodedBytes, encodingOffset } from '../encoding.ts';
@@ -19,6 +20,8 @@ import type { Target } from './target.ts';
 export interface EpilogueSpec {
   readonly form: F32Requantizer['form'];
   readonly madd: boolean;
+  /** Relaxed truncation will do. */
+  readonly relaxed: boolean;
   /** Outputs take two bytes. */
   readonly wide: boolean;
   /** base − lo, hi − lo, and the code of lo. */
@@ -37,11 +40,19 @@ export function epilogueSpec(
   return {
     form,
     madd: target.madd,
+    relaxed: target.madd && staysInInt32(requantizer),
     wide: encodedBytes(output, encoding) === 2,
     up: base - lo,
     span: hi - lo,
     origin: lo + encodingOffset(output, encoding),
   };
+}
+
+function staysInInt32({ scale, bias, negativeBias }: F32Requantizer): boolean {
+  for (let c = 0; c < scale.length; c++)
+    if (!(Math.abs(scale[c]) * 2 ** 31 + Math.max(Math.abs(bias[c]), Math.abs(negativeBias[c])) < 2 ** 30))
+      return false;
+  return true;
 }
 
 /** Bytes of constants for each four channels. */
@@ -71,6 +82,12 @@ export function epilogueConstants(requantizer: F32Requantizer, first: number, co
   return new Uint8Array(words.buffer);
 }
 
+/** A pointer and a displacement in bytes. */
+export interface Address {
+  readonly pointer: Local<'i32'>;
+  readonly offset: number;
+}
+
 /** Emits the epilogue of one function; made before its loops, so that constants of all channels are set once. */
 export class Epilogue {
   readonly #f: FunctionBuilder;
@@ -94,44 +111,52 @@ export class Epilogue {
 
   /** sum ← r, with the constants of its four channels at `constants` + `offset`. */
   requantize(sum: Local<'v128'>, constants: Local<'i32'>, offset: number): void {
+    this.requantizeAll([sum], constants, offset);
+  }
+
+  /** The same for sums of the same four channels. */
+  requantizeAll(sums: readonly Local<'v128'>[], constants: Local<'i32'>, offset: number): void {
     const f = this.#f;
-    const vector = (i: number): V128 => f.load('v128.load', f.get(constants), offset + 16 * i);
-    const real = (): V128 => f.op('f32x4.convert_i32x4_s', f.get(sum));
-    switch (this.#spec.form) {
-      case 'linear':
-        f.set(
-          sum,
-          f.op(
-            'i32x4.trunc_sat_f32x4_s',
-            this.#madd(
-              real,
-              () => vector(0),
-              () => vector(1),
-            ),
-          ),
-        );
-        break;
-      case 'signed': {
-        const bias = (): V128 =>
-          f.op('v128.bitselect', vector(2), vector(1), f.op('i32x4.shr_s', f.get(sum), f.i32(31)));
-        f.set(
-          sum,
-          f.op(
-            'i32x4.trunc_sat_f32x4_s',
-            this.#madd(real, () => vector(0), bias),
-          ),
-        );
-        break;
-      }
-      case 'even':
-        f.set(
-          sum,
-          f.op('i32x4.trunc_sat_f32x4_s', f.op('f32x4.nearest', f.op('f32x4.mul', real(), vector(0)))),
-        );
-        break;
-      case 'integer':
+    const { form } = this.#spec;
+    if (form === 'integer') {
+      for (const sum of sums)
         for (let lane = 0; lane < 4; lane++) this.#requantizeLane(sum, lane, constants, offset + 4 * lane);
-        break;
+      return;
+    }
+    const load = (i: number) => (): V128 => f.load('v128.load', f.get(constants), offset + 16 * i);
+    const vectors = Array.from({ length: groupBytes(form) / 16 }, (_, i) => {
+      if (sums.length === 1) return load(i);
+      const kept = this.#vector(i);
+      f.set(kept, load(i)());
+      return () => f.get(kept);
+    });
+    const [scale, bias, negativeBias] = vectors as [() => V128, () => V128, () => V128];
+    for (const sum of sums) {
+      const real = (): V128 => f.op('f32x4.convert_i32x4_s', f.get(sum));
+      const isNegative = (): V128 => f.op('i32x4.shr_s', f.get(sum), f.i32(31));
+      switch (form) {
+        case 'linear':
+          f.set(sum, this.#truncate(this.#madd(real, scale, bias)));
+          break;
+        case 'signed':
+          f.set(
+            sum,
+            this.#truncate(
+              this.#madd(real, scale, () =>
+                f.op(
+                  this.#spec.madd ? 'i32x4.relaxed_laneselect' : 'v128.bitselect',
+                  negativeBias(),
+                  bias(),
+                  isNegative(),
+                ),
+              ),
+            ),
+          );
+          break;
+        case 'even':
+          f.set(sum, this.#truncate(f.op('f32x4.nearest', f.op('f32x4.mul', real(), scale()))));
+          break;
+      }
     }
   }
 
@@ -167,6 +192,32 @@ export class Epilogue {
         offset + first * size,
       );
     }
+  }
+
+  /** The same for several pixels at once, each at its address: where one fills part of a vector, they share it. */
+  storeAll(pixels: readonly (readonly Local<'v128'>[])[], count: number, at: readonly Address[]): void {
+    const f = this.#f;
+    const bytes = count * (this.#spec.wide ? 2 : 1);
+    const together = count % 4 === 0 && (bytes === 4 || bytes === 8) ? 16 / bytes : 1;
+    for (let first = 0; first < pixels.length; first += together) {
+      const some = pixels.slice(first, first + together);
+      if (some.length === 1) {
+        const { pointer, offset } = at[first]!;
+        this.store(some[0]!, count, () => f.get(pointer), offset);
+        continue;
+      }
+      const kept = this.#vector(0);
+      f.set(kept, this.codes(some.flat()));
+      some.forEach((_, i) => {
+        const { pointer, offset } = at[first + i]!;
+        const store = bytes === 8 ? 'v128.store64_lane' : 'v128.store32_lane';
+        f.memoryLane(store, i, f.get(pointer), f.get(kept), offset);
+      });
+    }
+  }
+
+  #truncate(_real: V128): V128 {
+    return this.#f.op(this.#spec.relaxed ? 'i32x4.relaxed_trunc_f32x4_s' : 'i32x4.trunc_sat_f32x4_s', _real);
   }
 
   #madd(x: () => V128, factor: () => V128, addend: () => V128): V128 {
@@ -236,6 +287,14 @@ export class Epilogue {
       ),
     );
     f.set(sum, f.lane('i32x4.replace_lane', lane, f.get(sum), f.get(high)));
+  }
+
+  readonly #vectors: Local<'v128'>[] = [];
+
+  /** A local to work in. */
+  #vector(i: number): Local<'v128'> {
+    this.#vectors[i] ??= this.#f.local('v128');
+    return this.#vectors[i];
   }
 
   readonly #scalars = new Map<string, Local<'i32'>>();
