@@ -14,10 +14,12 @@ import { offerDepthwiseF32 } from './depthwise-f32.ts';
 import { offerDepthwiseI8 } from './depthwise-i8.ts';
 import { offerElementwiseF32 } from './elementwise-f32.ts';
 import { offerElementwiseI8 } from './elementwise-i8.ts';
+import { offerFakeQuantize } from './fake-quantize.ts';
 import { offerPool2dF32 } from './pool2d-f32.ts';
 import { offerPool2dI8 } from './pool2d-i8.ts';
 import { Program } from './program.ts';
 import { offerReduce } from './reduce.ts';
+import { offerReduceI8 } from './reduce-i8.ts';
 import { offerResize } from './resize.ts';
 import { offerSoftmax } from './softmax.ts';
 import { probe, type Target, type TargetOptions } from './target.ts';
@@ -58,12 +60,12 @@ function offer(call: KernelCall, target: Target, choice: string | undefined): Em
     case 'transposedConv2d':
       return offerTransposedConv2d(call, target, choice);
     case 'dense':
-      return offerDenseI8(call, target, choice) ?? offerDenseF32(call, target, choice);
+      return offerDenseI8(call, target) ?? offerDenseF32(call, target);
     case 'maxPool2d':
     case 'averagePool2d':
       return offerPool2dI8(call, target) ?? offerPool2dF32(call, target);
     case 'reduce':
-      return offerReduce(call, target);
+      return offerReduceI8(call, target) ?? offerReduce(call, target);
     case 'binary':
     case 'unary':
     case 'clamp':
@@ -73,6 +75,8 @@ function offer(call: KernelCall, target: Target, choice: string | undefined): Em
       return offerSoftmax(call, target);
     case 'convert':
       return offerConvert(call, target);
+    case 'fakeQuantize':
+      return offerFakeQuantize(call, target);
     case 'resize':
       return offerResize(call, target);
     case 'copy':
