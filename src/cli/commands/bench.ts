@@ -106,7 +106,9 @@ function layersOf(session: Session, roofline: Roofline, seconds: number): Layer[
     const isFloat = graph.values[call.inputs[0] ?? call.output].dtype === 'f32';
     const limitNs = Math.max(macs / (isFloat ? roofline.f32 : roofline.int8), bytes / roofline.bandwidth);
     const output = `${value.dtype}${showShape(value.shape)}`;
-    return { node, kernel, output, timeNs, share: timeNs / total, macs, ofLimit: limitNs / timeNs };
+    // Shorter than the clock can tell: no rate.
+    const ofLimit = timeNs < 20 ? 0 : limitNs / timeNs;
+    return { node, kernel, output, timeNs, share: timeNs / total, macs: ofLimit ? macs : 0, ofLimit };
   });
 }
 
