@@ -36,13 +36,17 @@ describe('usage', () => {
   it('lists the commands', () => {
     const { status, stdout } = vireo('--help');
     expect(status).toBe(0);
-    for (const name of ['inspect', 'check', 'run', 'eval', 'demo']) expect(stdout).toContain(`vireo ${name}`);
+    for (const name of ['inspect', 'check', 'run', 'eval', 'bench', 'tune', 'demo'])
+      expect(stdout).toContain(`vireo ${name}`);
   });
-  it.each(['inspect', 'check', 'run', 'eval', 'demo'])('%s --help has an example', (name) => {
-    const { status, stdout } = vireo(name, '--help');
-    expect(status).toBe(0);
-    expect(stdout).toContain('Example: vireo');
-  });
+  it.each(['inspect', 'check', 'run', 'eval', 'bench', 'tune', 'demo'])(
+    '%s --help has an example',
+    (name) => {
+      const { status, stdout } = vireo(name, '--help');
+      expect(status).toBe(0);
+      expect(stdout).toContain('Example: vireo');
+    },
+  );
   it.each([
     ['an unknown command', ['fly']],
     ['an unknown option', ['run', '--fly']],
@@ -93,7 +97,7 @@ describe('inspect', () => {
   itWithData('draws the memory plan and lists the kernels', [resnet], () => {
     const { stdout } = vireo('inspect', dataPath(resnet), '--memory', '--kernels', '--graph');
     expect(stdout).toContain('Memory plan:');
-    expect(stdout).toContain('conv2d-i8-3x8-js');
+    expect(stdout).toMatch(/conv2d-i8-\dx8-wasm/u);
     expect(stdout).toContain('= conv2d(');
   });
 });
@@ -275,7 +279,7 @@ describe('eval', () => {
     );
     const result = JSON.parse(stdout);
     expect(status).toBe(0);
-    expect(result).toMatchObject({ count: 100, kernels: 'js' });
+    expect(result).toMatchObject({ count: 100, kernels: 'wasm' });
     expect(result.top1).toBe(result.correct / 100);
     expect(result.correct).toBeGreaterThan(80);
   });
@@ -309,4 +313,57 @@ describe('demo', () => {
       expect(stdout).toMatch(/yes_1000ms\.wav\s+[\d.]+ ms\s+yes/u);
     },
   );
+});
+
+describe('bench, tune and the generated module', () => {
+  itWithData('inspect --kernels says what each layer got, --wasm writes the module', [kws], () => {
+    const out = join(folder, 'kws.wasm');
+    const { status, stdout } = vireo('inspect', dataPath(kws), '--kernels', '--wasm', out);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/conv2d-i8-\dx8-wasm/u);
+    expect(stdout).toMatch(/depthwise-i8-3x3/u);
+    const module = readFileSync(out);
+    expect([...module.subarray(0, 4)]).toEqual([0x00, 0x61, 0x73, 0x6d]);
+    const { steps, moduleBytes } = JSON.parse(vireo('inspect', dataPath(kws), '--json').stdout);
+    expect(moduleBytes).toBe(module.length);
+    expect(steps.every(({ set }: { set: string }) => set === 'wasm')).toBe(true);
+  });
+
+  itWithData('bench times a network and its layers', [kws], () => {
+    const { status, stdout } = vireo('bench', dataPath(kws), '--layers', '--seconds', '1', '--json');
+    expect(status).toBe(0);
+    const { timeNs, macs, layers, kernels } = JSON.parse(stdout);
+    expect(kernels).toBe('wasm');
+    expect(timeNs).toBeGreaterThan(0);
+    expect(layers.reduce((sum: number, layer: { macs: number }) => sum + layer.macs, 0)).toBeLessThanOrEqual(
+      macs,
+    );
+    expect(layers.length).toBeGreaterThan(10);
+    expect(vireo('bench', dataPath(kws), '--seconds', '1', '--kernels', 'js').stdout).toMatch(
+      /µs ± .* GMAC\/s \(js kernels/u,
+    );
+  });
+
+  itWithData('tune writes choices beside the model, which are then used', [resnet], () => {
+    const model = join(folder, 'net.tflite');
+    writeFileSync(model, readFileSync(dataPath(resnet)));
+    const { status, stdout } = vireo('tune', model, '--seconds', '1', '--json');
+    expect(status).toBe(0);
+    const saved = JSON.parse(readFileSync(`${model}.tuning.json`, 'utf8'));
+    expect(saved).toEqual(JSON.parse(stdout));
+    expect(saved.beforeNs).toBeGreaterThan(0);
+    const input = join(folder, 'in.bin');
+    writeFileSync(input, Buffer.alloc(3072, 7));
+    const run = (...more: string[]): Buffer => {
+      const out = join(folder, 'out.bin');
+      expect(vireo('run', model, '--raw', input, '--out', out, ...more).status).toBe(0);
+      return readFileSync(out);
+    };
+    const tuned = run();
+    expect(tuned).toEqual(run('--kernels', 'reference'));
+    writeFileSync(`${model}.tuning.json`, '{ "tuning": { "x": 3 } }');
+    const { status: refused, stderr } = vireo('run', model, '--raw', input, '--out', join(folder, 'o.bin'));
+    expect(refused).toBe(1);
+    expect(stderr).toMatch(/net\.tflite\.tuning\.json: expected .* got 3 for "x"/u);
+  });
 });
