@@ -14,6 +14,7 @@ import { dataFolder, dataPath, itWithData, readData } from '../data.ts';
 import { topClasses } from './accuracy.ts';
 import { networkFiles, refusedFiles } from './files.ts';
 import { readJson } from './golden.ts';
+import { kernels } from './kernels.ts';
 
 interface Stored {
   readonly file: string;
@@ -85,7 +86,7 @@ const golden: readonly Expectation[] = [
   { folder: 'mlperf-tiny', model: 'sww/str_ww_ref_model.tflite', steps: 0 },
 ];
 
-describe('golden outputs of TensorFlow Lite', () => {
+describe.each(kernels)('golden outputs of TensorFlow Lite and $label', ({ sets }) => {
   for (const { folder, model, input, steps, relative, top } of golden) {
     const path = `${folder}/${model}`;
     const index = `${folder}/golden/golden.json`;
@@ -93,7 +94,7 @@ describe('golden outputs of TensorFlow Lite', () => {
       const entry = readJson<Entry[]>(index).find(
         (e) => e.model === model && (!input || e.input.file === input),
       )!;
-      const session = compile(readTflite(readData(path)));
+      const session = compile(readTflite(readData(path)), { kernels: sets });
       session.input(0).set(read(folder, entry.input));
       session.run();
       entry.outputs.forEach((output, i) => {

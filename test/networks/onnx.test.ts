@@ -17,6 +17,7 @@ import { readOnnx } from '../../src/io/onnx/index.ts';
 import { dataFolder, dataPath, hasData, itWithData, readData } from '../data.ts';
 import { classOf, compareAll } from './accuracy.ts';
 import { readJson } from './golden.ts';
+import { kernels } from './kernels.ts';
 
 const image = (name: string): string => `models/images/${name}.png`;
 
@@ -52,7 +53,7 @@ function readGraph(path: string): Graph {
   return readOnnx(readData(path), { shapes: path === textLine ? { x: [1, 3, 48, 192] } : {} });
 }
 
-describe('golden outputs of ONNX Runtime', () => {
+describe.each(kernels)('golden outputs of ONNX Runtime and $label', ({ sets }) => {
   interface Entry {
     readonly model: string;
     readonly input: { readonly file: string };
@@ -64,7 +65,7 @@ describe('golden outputs of ONNX Runtime', () => {
   for (const path of pretrained)
     itWithData(path, [path, index], () => {
       const { input, outputs } = readJson<Entry[]>(index).find(({ model }) => `models/${model}` === path)!;
-      const session = compile(readGraph(path));
+      const session = compile(readGraph(path), { kernels: sets });
       session.input(0).set(numbers(input.file));
       session.run();
       for (const { file, name } of outputs) {

@@ -5,9 +5,7 @@
 import { describe, expect } from 'vitest';
 import { compile } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
-import { js } from '../../src/kernels/js/index.ts';
 import { reference } from '../../src/kernels/reference/index.ts';
-import { wasm, wasmKernels } from '../../src/kernels/wasm/index.ts';
 import { itWithData, readData } from '../data.ts';
 import {
   bytesOf,
@@ -25,15 +23,11 @@ import {
   readJson,
   sha256,
 } from './golden.ts';
+import { kernels } from './kernels.ts';
 
-const kernels = [
-  { label: 'wasm', sets: [wasm, js, reference] },
-  { label: 'wasm without relaxed SIMD', sets: [wasmKernels({ relaxed: false }), js, reference] },
-  { label: 'js', sets: [js, reference] },
-  { label: 'reference', sets: [reference] },
-];
+const all = [...kernels, { label: 'reference', sets: [reference] }];
 
-describe.each(kernels)('TensorFlow Lite Micro and $label', ({ label, sets }) => {
+describe.each(all)('TensorFlow Lite Micro and $label', ({ label, sets }) => {
   for (const name of goldenModels)
     for (const set of ['random', 'real'] as const) {
       const sidecar = `tflm-golden/${name}.${set}.json`;
@@ -69,7 +63,7 @@ describe.each(kernels)('TensorFlow Lite Micro and $label', ({ label, sets }) => 
     }
 });
 
-describe.each(kernels)('every operator of TensorFlow Lite Micro and $label', ({ sets }) => {
+describe.each(all)('every operator of TensorFlow Lite Micro and $label', ({ sets }) => {
   for (const name of goldenModels) {
     const sidecar = `tflm-golden/${name}.layers.json`;
     itWithData(

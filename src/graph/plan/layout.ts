@@ -18,7 +18,7 @@
  * of another, or the same bytes as another (in place).
  */
 import { type Encoding, noPad, type Pad } from '../../kernels/call.ts';
-import { encodedBytes, encodingOf } from '../../kernels/encoding.ts';
+import { encodedBytes, encodingOf, encodingOffset } from '../../kernels/encoding.ts';
 import { bytesPerElement, denseStrides, elementCount, type Shape, sameShape } from '../../tensor.ts';
 import type { Graph, ValueId } from '../ir.ts';
 import type { Call } from './calls.ts';
@@ -37,6 +37,8 @@ export interface Storage {
   /** Bytes of a root, its border included. */
   bytes: number;
   encoding: Encoding;
+  /** What the encoding adds to the stored number (kernels/encoding.ts). */
+  encodingOffset: number;
   elementBytes: number;
 }
 
@@ -103,6 +105,7 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
           dense: value.shape.length !== 4,
           bytes: elementCount(value.shape) * bytesPerElement[value.dtype],
           encoding: 'stored',
+          encodingOffset: 0,
           elementBytes: bytesPerElement[value.dtype],
         },
   );
@@ -126,7 +129,10 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
   return storageOf;
 }
 
-/** What the caller feeds and reads, and what any kernel wants as stored, stays as stored. */
+/**
+ * What the caller feeds and reads, and what any kernel wants as stored, stays as stored; so does what is seen under
+ * two zero points.
+ */
 function encode(graph: Graph, calls: readonly Call[], storageOf: readonly (Storage | null)[]): void {
   const wanted = new Map<Storage, Encoding>();
   for (const id of [...graph.inputs, ...graph.outputs]) {
@@ -140,10 +146,20 @@ function encode(graph: Graph, calls: readonly Call[], storageOf: readonly (Stora
       const encoding = encodingOf(graph.values[id], offer.encoding);
       wanted.set(storage, (wanted.get(storage) ?? encoding) === encoding ? encoding : 'stored');
     }
+  const offsets = new Map<Storage, number>();
+  graph.values.forEach((value, id) => {
+    const storage = storageOf[id];
+    const encoding = storage && wanted.get(storage);
+    if (!encoding || encoding === 'stored') return;
+    const offset = encodingOffset(value, encoding);
+    if ((offsets.get(storage) ?? offset) !== offset) wanted.set(storage, 'stored');
+    offsets.set(storage, offset);
+  });
   graph.values.forEach((value, id) => {
     const storage = storageOf[id];
     if (!storage) return;
     storage.encoding = wanted.get(storage) ?? 'stored';
+    storage.encodingOffset = storage.encoding === 'stored' ? 0 : encodingOffset(value, storage.encoding);
     storage.elementBytes = encodedBytes(value, storage.encoding);
     storage.bytes = elementCount(value.shape) * storage.elementBytes;
   });
@@ -187,7 +203,7 @@ function tryWindow(
   begin: readonly number[],
 ): boolean {
   if (part.parent || part.border !== noPad || elementCount(shapes.part) === 0) return false;
-  if (part.encoding !== whole.encoding) return false;
+  if (part.encoding !== whole.encoding || part.encodingOffset !== whole.encodingOffset) return false;
   for (let s: Storage | null = whole; s; s = s.parent) if (s === part) return false;
   const strides = isDense(whole.strides, whole.shape) ? denseStrides(shapes.whole) : whole.strides;
   const dense = isDense(strides, shapes.part);

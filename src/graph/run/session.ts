@@ -166,7 +166,7 @@ function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: P
     }
     const place = plan.placeOf(id)!;
     const bytes = encodedBytes(values[id], place.encoding);
-    const encoded = zero === 0 ? 0 : zero + encodingOffset(values[id], place.encoding);
+    const encoded = zero + encodingOffset(values[id], place.encoding);
     program.border(place, values[id].shape, bytes, encoded);
     return { node, kernel: 'border', set: 'wasm', bind: null };
   });
