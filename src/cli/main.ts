@@ -8,6 +8,9 @@ import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
 import { conformance } from './commands/conformance.ts';
 import { demo } from './commands/demo.ts';
+import { energy } from './commands/energy.ts';
+import { energyFit } from './commands/energy-fit.ts';
+import { energyMeasure } from './commands/energy-measure.ts';
 import { evaluate } from './commands/eval.ts';
 import { inspect } from './commands/inspect.ts';
 import { run } from './commands/run.ts';
@@ -15,10 +18,22 @@ import { tune } from './commands/tune.ts';
 import { type Command, help, parse } from './options.ts';
 import { table } from './terminal.ts';
 
-const commands: readonly Command[] = [inspect, check, run, evaluate, bench, tune, demo, conformance];
+const commands: readonly Command[] = [
+  inspect,
+  check,
+  run,
+  evaluate,
+  bench,
+  tune,
+  energy,
+  energyFit,
+  energyMeasure,
+  demo,
+  conformance,
+];
 
 async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
+  const { name, rest } = splitName(args);
   if (name === '--version') {
     const manifest: { version: string } = JSON.parse(
       readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -40,6 +55,16 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   return command.run(parse(command, rest));
+}
+
+/** A command of two words comes before one of its first word: `energy fit` before `energy`. */
+function splitName([first, second, ...rest]: readonly string[]): { name?: string; rest: readonly string[] } {
+  const both = `${first} ${second}`;
+  if (commands.some(({ name }) => name === both)) return { name: both, rest };
+  return {
+    ...(first === undefined ? {} : { name: first }),
+    rest: second === undefined ? rest : [second, ...rest],
+  };
 }
 
 try {

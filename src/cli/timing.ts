@@ -2,9 +2,9 @@
 import type { Session } from '../graph/run/session.ts';
 import { isBig } from '../tensor.ts';
 
-/** Puts numbers of every size into the inputs, the same each time. */
-export function feedNoise(session: Session): void {
-  let state = 1;
+/** Puts numbers of every size into the inputs, the same each time for each seed. */
+export function feedNoise(session: Session, seed = 1): void {
+  let state = seed;
   const next = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;

@@ -13,6 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   io: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   threads: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   'portable.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  'energy.ts': ['graph'],
   cli: ['io', 'quant', 'index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
 };
 
@@ -65,6 +66,16 @@ describe('the core', () => {
     expect(portable.packages).toEqual([]);
     // The contract names types of generated programs; no code of theirs is reached.
     expect(portable.files.filter((path) => path.startsWith('src/kernels/wasm/'))).toEqual([]);
+  });
+
+  it('leaves the energy models to a door of their own, which is ECMAScript alone too', () => {
+    const energy = reachedFrom('src/energy.ts', valueImportsOf);
+    expect(energy.packages).toEqual([]);
+    expect(energy.files.flatMap((path) => foreignNames(source(path)))).toEqual([]);
+    const portable = reachedFrom('src/portable.ts', valueImportsOf);
+    expect(portable.files.filter((path) => path.startsWith('src/graph/cost/'))).toEqual([
+      'src/graph/cost/macs.ts',
+    ]);
   });
 
   it('reaches the graph and all kernel sets, and no package', () => {

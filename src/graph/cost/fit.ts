@@ -16,7 +16,7 @@ import { tiers } from './tiers.ts';
 
 export interface Sample {
   readonly counts: NetworkCounts;
-  /** Energy of one inference, in the profile's unit. */
+  /** Picojoules of one inference. */
   readonly energy: number;
 }
 
@@ -66,6 +66,7 @@ export function fitProfile(samples: readonly Sample[], base: HardwareProfile, op
   return {
     profile: {
       ...base,
+      unit: 'pJ',
       name: options.name,
       about: `${base.about}; costs fitted to ${samples.length} samples`,
       constants: {
@@ -75,7 +76,7 @@ export function fitProfile(samples: readonly Sample[], base: HardwareProfile, op
             name,
             {
               value: found[j],
-              unit: base.constants[name].unit,
+              unit: base.constants[name].unit.replace('MAC', 'pJ'),
               source,
               year,
               ...(method === 'measured' ? {} : { assumed: true }),

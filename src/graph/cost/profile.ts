@@ -73,7 +73,7 @@ export function readProfile(text: string, where: string): HardwareProfile {
     constants: Object.fromEntries(
       Object.entries(specs).map(([name, spec]) => [
         name,
-        readConstant(constants[name], spec, (what) => fail(`constant "${name}" ${what}`)),
+        readConstant(constants[name], spec, (what) => fail(`constant "${name}": ${what}`)),
       ]),
     ),
   };
@@ -85,16 +85,16 @@ function readConstant(given: unknown, spec: ConstantSpec, fail: (what: string) =
   for (const key of Object.keys(given))
     if (!['value', 'unit', 'source', 'year', 'assumed'].includes(key)) fail(`has an unknown field "${key}"`);
   if (typeof value !== 'number' || !Number.isFinite(value))
-    return fail(`: "value" expects a number, got ${show(value)}`);
-  if (value < 0) fail(`: "value" expects a number of at least 0, got ${value}`);
-  if (spec.kind === 'size' && value === 0) fail(': "value" expects a number above 0, got 0');
-  if (typeof unit !== 'string' || unit === '') return fail(`: "unit" expects a text, got ${show(unit)}`);
+    return fail(`"value" expects a number, got ${show(value)}`);
+  if (value < 0) fail(`"value" expects a number of at least 0, got ${value}`);
+  if (spec.kind === 'size' && value === 0) fail('"value" expects a number above 0, got 0');
+  if (typeof unit !== 'string' || unit === '') return fail(`"unit" expects a text, got ${show(unit)}`);
   if (typeof source !== 'string' || source === '')
-    return fail(`: "source" expects where the number is from, got ${show(source)}`);
+    return fail(`"source" expects where the number is from, got ${show(source)}`);
   if (typeof year !== 'number' || !Number.isInteger(year) || year < 1900 || year > 2200)
-    return fail(`: "year" expects a year, got ${show(year)}`);
+    return fail(`"year" expects a year, got ${show(year)}`);
   if (assumed !== undefined && typeof assumed !== 'boolean')
-    return fail(`: "assumed" expects true or false, got ${show(assumed)}`);
+    return fail(`"assumed" expects true or false, got ${show(assumed)}`);
   return { value, unit, source, year, ...(assumed ? { assumed } : {}) };
 }
 

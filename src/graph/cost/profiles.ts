@@ -82,7 +82,7 @@ const systolic: HardwareProfile = {
 const cpuGeneric: HardwareProfile = {
   name: 'cpu-generic',
   tier: 'cpu',
-  about: 'a core with 128-bit vectors and three caches; energies assumed, for `vireo energy fit` to replace',
+  about: 'a core with 128-bit vectors and three caches; energies assumed, for a fit to replace',
   unit: 'pJ',
   constants: {
     vectorOperation: guessed('after an instruction at 45 nm, Horowitz, ISSCC 2014', 2014)(70, 'pJ'),

@@ -7,8 +7,9 @@
  *                       lie nearer than k: weights lie in the first level that holds the whole network, inputs and
  *                       outputs in the first that holds the layer
  *
- * Dense kernels skip no zeros, so zero weights save nothing here. The square root is the least traffic of a matrix
- * product through a memory of S words, half for each operand: Hong and Kung 1981, STOC, theorem 6.1.
+ * Dense kernels skip no zeros, so zero weights save nothing here. The square root is half, for each operand, of the
+ * least traffic of a matrix product through a memory of S words, 2·MACs/√S: Hong and Kung 1981, STOC; the factor by
+ * Smith et al. 2017, arXiv:1702.02017.
  * Waiting and idle power are in no term; a fit to measurements puts them into those that go along with time.
  */
 import type { Charge, ConstantSpec, TierModel } from './tiers.ts';
@@ -36,6 +37,7 @@ export const tierCpu: TierModel = {
     l3Bytes: bytes('third cache'),
   },
   outside: { cost: 'dram', bytes: 1 },
+  skipsZeros: false,
   charge: (layer, network, value) => {
     if (layer.kind === 'reshape') return [];
     const { macs, weights, bias, inputs, outputs } = layer;

@@ -32,6 +32,7 @@ export const tierE: TierModel = {
     arrayColumns: { kind: 'size', unit: 'elements', about: 'columns of the array' },
   },
   outside: { cost: 'dram', bytes: 2 },
+  skipsZeros: true,
   charge: ({ loops, weights, inputs, outputs, macs, nonZeroMacs }, _, value) => {
     if (!loops || macs === 0) return null;
     const { batch, groups, kH, kW, inH, inW, outH, outW } = loops;

@@ -34,6 +34,7 @@ export const tierH: TierModel = {
     outputDramPasses: passes('the same for outputs'),
   },
   outside: { cost: 'dram', bytes: 4 },
+  skipsZeros: true,
   charge: (layer, _, value) => {
     if (layer.kind === 'reshape') return [];
     const share = layer.weights.elements > 0 ? 1 - layer.weights.zeros / layer.weights.elements : 1;

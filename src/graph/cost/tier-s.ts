@@ -38,6 +38,7 @@ export const tierS: TierModel = {
     weightCache: size('16-bit words', 's₂'),
   },
   outside: { cost: 'memory', bytes: 2 },
+  skipsZeros: true,
   charge: (layer, _, value) => {
     const { loops, macs, nonZeroMacs, weights, inputs, outputs } = layer;
     if (!loops || macs === 0) return null;

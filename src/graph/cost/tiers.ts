@@ -34,6 +34,8 @@ export interface TierModel {
   readonly constants: Readonly<Record<string, ConstantSpec>>;
   /** The memory that lies outside of the chip, and the bytes of one access to it: the roof of a roofline. */
   readonly outside: { readonly cost: string; readonly bytes: number };
+  /** Zero weights cost nothing. */
+  readonly skipsZeros: boolean;
   /** `null`: a layer that this model does not know. */
   readonly charge: (
     layer: LayerCounts,
