@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/ir.ts';
-import { compile } from '../../src/graph/run/compile.ts';
+import { compile, compileAsync } from '../../src/graph/run/compile.ts';
 import { readTflite } from '../../src/io/tflite/index.ts';
 import { js } from '../../src/kernels/js/index.ts';
 import { reference } from '../../src/kernels/reference/index.ts';
@@ -52,6 +52,16 @@ describe('the generated module', () => {
   it('is the same whenever it is made', () => {
     const [a, b] = [compile(smallNetwork('i8')), compile(smallNetwork('i8'))];
     expect(a.info.module).toEqual(b.info.module);
+  });
+
+  it('compiled in the background gives the same', async () => {
+    const outputs = [compile(smallNetwork('i8')), await compileAsync(smallNetwork('i8'))].map((session) => {
+      const input = session.input(0);
+      for (let i = 0; i < input.length; i++) input[i] = ((i * 37) % 251) - 125;
+      session.run();
+      return session.outputs.map((_, i) => Array.from(session.output(i) as Int8Array));
+    });
+    expect(outputs[1]).toEqual(outputs[0]);
   });
 
   it('imports one memory and nothing else', () => {
