@@ -15,6 +15,8 @@ export interface Call {
   readonly output: ValueId;
   readonly offer: Offer;
   readonly set: KernelSet;
+  /** Sets that were asked before and have no kernel for it. */
+  readonly declined: readonly string[];
 }
 
 /** Node name → the `choice` its kernel set is asked for. */
@@ -54,10 +56,12 @@ function firstOffer(
   call: KernelCall,
   sets: readonly KernelSet[],
   choice: string | undefined,
-): { readonly offer: Offer; readonly set: KernelSet } | null {
+): Pick<Call, 'offer' | 'set' | 'declined'> | null {
+  const declined: string[] = [];
   for (const set of sets) {
     const offer = set.offer(call, choice);
-    if (offer) return { offer, set };
+    if (offer) return { offer, set, declined };
+    declined.push(set.name);
   }
   return null;
 }
@@ -118,6 +122,7 @@ function join(first: Call, second: Call, tuning: Tuning): Call | null {
       output: second.output,
       offer,
       set: first.set,
+      declined: [],
     }
   );
 }

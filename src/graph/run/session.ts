@@ -170,11 +170,12 @@ function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: P
     program.border(place, values[id].shape, bytes, encoded);
     return { node, kernel: 'border', set: 'wasm', bind: null };
   });
+  const reason = offer.reason ?? (call.declined.length > 0 ? `no kernel in ${call.declined.join(', ')}` : '');
   const label = {
     node,
     kernel: offer.kernel,
     set: call.set.name,
-    ...(offer.reason && { reason: offer.reason }),
+    ...(reason && { reason }),
   };
   if ('emit' in offer) {
     const places = call.inputs.map((id) => plan.placeOf(id));

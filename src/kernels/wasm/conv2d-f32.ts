@@ -17,7 +17,7 @@ import type { Taps } from './direct-conv-f32.ts';
 import { residualOf } from './epilogue-conv-f32.ts';
 import { framedBytes } from './frame-conv-f32.ts';
 import { packBias, packWeights } from './pack-f32.ts';
-import type { Target } from './target.ts';
+import { maddReason, type Target } from './target.ts';
 import { chooseTiling, type Extents, type Tiling, tilings } from './tiles-conv-f32.ts';
 import {
   type Call,
@@ -81,6 +81,7 @@ function offerDirect(
   const border = borderOf(g);
   return {
     kernel: `conv2d-f32-${usual.name}-wasm`,
+    reason: maddReason(target),
     strided: true,
     ...(border && { border, scratch: (ready: boolean) => (ready ? 0 : framedBytes(shape, border)) }),
     emit: (program, places, output, scratch) => {

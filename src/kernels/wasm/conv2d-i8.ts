@@ -34,7 +34,7 @@ import {
 } from './pack-i8.ts';
 import type { Program } from './program.ts';
 import { type F32Requantizer, proveRequantizer } from './requantize-f32.ts';
-import type { Target } from './target.ts';
+import { dotReason, type Target } from './target.ts';
 import { emitWindowSums, sumsSlack, type WindowSumsSpec } from './window-sums-i8.ts';
 
 export function offerConv2dI8(call: KernelCall, target: Target, choice?: string): EmittedOffer | null {
@@ -101,6 +101,7 @@ function offerOf(conv: Conv, tile: Tile): EmittedOffer {
   const sumsBytes = weights.windowFactor === 0 ? 0 : align(g.n * g.outH * g.outW * 4 + sumsSlack);
   return {
     kernel: `conv2d-i8-${tile.mr}x${tile.nr}-wasm`,
+    reason: dotReason(target),
     choices: choicesOf(target),
     strided: true,
     encoding: target.encoding,

@@ -29,7 +29,7 @@ import { offerConv2dF32 } from './conv2d-f32.ts';
 import { emitStages, epilogueOf, type Stage, storeLanes } from './epilogue-conv-f32.ts';
 import { addProduct, floatsOf } from './lanes-f32.ts';
 import type { Parameters, Program } from './program.ts';
-import type { Target } from './target.ts';
+import { maddReason, type Target } from './target.ts';
 
 export function offerDenseF32(call: KernelCall, target: Target, _choice?: string): EmittedOffer | null {
   const { arithmetic: op, inputs, output } = call;
@@ -48,6 +48,7 @@ export function offerDenseF32(call: KernelCall, target: Target, _choice?: string
   const spec: DenseSpec = { madd, depth: K, outputs: N, vectors, stages: epilogue.stages };
   return {
     kernel: `dense-f32-1x${4 * vectors}-wasm`,
+    reason: maddReason(target),
     emit: (program, [x], y) => {
       const kernel = program.kernel('dense-f32', spec, 4, buildDense);
       program.step([kernel, x!.address, packRows(program, w, N, K), packBias(program, bias), y.address]);

@@ -34,7 +34,7 @@ import { lieOf } from './lanes-i8.ts';
 import { groupsOf, packChannels, packedBytes, packWeights, weightCentres } from './pack-i8.ts';
 import type { Parameters } from './program.ts';
 import { proveRequantizer } from './requantize-f32.ts';
-import type { Target } from './target.ts';
+import { dotReason, type Target } from './target.ts';
 
 export function offerDenseI8(call: KernelCall, target: Target): EmittedOffer | null {
   const { arithmetic: op, inputs, output, following } = call;
@@ -59,6 +59,7 @@ export function offerDenseI8(call: KernelCall, target: Target): EmittedOffer | n
     (left === 0 || depth * size === 4 * groups);
   return {
     kernel: `dense-i8-${mr}x${nr}-wasm`,
+    reason: dotReason(target),
     encoding: target.encoding,
     scratch: (ready) =>
       isReady(ready ? target.encoding : 'stored') ? 0 : Math.ceil((rows * 4 * groups + 32) / 8) * 8,

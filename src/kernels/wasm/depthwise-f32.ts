@@ -34,7 +34,7 @@ import { emitStages, epilogueOf, type Stage, storeLanes } from './epilogue-conv-
 import { frame, framedBytes } from './frame-conv-f32.ts';
 import { addProduct, floatsOf } from './lanes-f32.ts';
 import type { Parameters, Program } from './program.ts';
-import type { Target } from './target.ts';
+import { maddReason, type Target } from './target.ts';
 import { even, type Segment } from './tiles-conv-f32.ts';
 
 export function offerDepthwiseF32(call: KernelCall, target: Target, choice?: string): EmittedOffer | null {
@@ -57,6 +57,7 @@ export function offerDepthwiseF32(call: KernelCall, target: Target, choice?: str
   const width = chosen > 0 ? Math.min(chosen, g.outW) : tileWidth(g, madd);
   return {
     kernel: `depthwise-f32-1x${width}-wasm`,
+    reason: maddReason(target),
     choices: ['1x2', '1x3', '1x4', '1x5', '1x6', '1x8'],
     strided: true,
     ...(border && { border, scratch: (ready: boolean) => (ready ? 0 : framedBytes(shape, border)) }),

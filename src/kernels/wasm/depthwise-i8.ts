@@ -39,7 +39,7 @@ import type { Program } from './program.ts';
 import { proveRequantizer } from './requantize-f32.ts';
 import { buildSlide, type SlideShape, type SlideSpec, slideTaps } from './slide-depthwise-i8.ts';
 import { buildTaps, type TapsSpec, tapsOver, tapsTaps } from './taps-depthwise-i8.ts';
-import type { Target } from './target.ts';
+import { dotReason, type Target } from './target.ts';
 
 export function offerDepthwiseI8(call: KernelCall, target: Target, choice?: string): EmittedOffer | null {
   const { arithmetic: op, inputs } = call;
@@ -59,6 +59,7 @@ export function offerDepthwiseI8(call: KernelCall, target: Target, choice?: stri
     hasBorder(place.border, g);
   return {
     kernel: `depthwise-i8-${g.kH}x${g.kW}-${tile}-wasm`,
+    reason: dotReason(target),
     strided: true,
     encoding: target.encoding,
     ...(border && { border }),

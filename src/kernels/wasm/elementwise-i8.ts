@@ -197,6 +197,7 @@ function offerTable(call: KernelCall, values: Float64Array, target: Target): Emi
   const { lo } = rangeOf(input.dtype);
   return {
     kernel: 'table-i8-1-wasm',
+    reason: 'a function of one byte is a table',
     ...placing(call, target),
     emit: (program, [place], y) => {
       const x = place ?? placeOf(program, input, null, target);
@@ -232,6 +233,7 @@ function offerPairTable(call: KernelCall, target: Target): EmittedOffer | null {
   const { lo } = rangeOf(output.dtype);
   return {
     kernel: 'pair-table-i8-1-wasm',
+    reason: 'no f32 form was proven: a table of every pair',
     ...placing(call, target),
     emit: (program, places, y) => {
       const operands = inputs.map((operand, j) => placeOf(program, operand, places[j] ?? null, target));

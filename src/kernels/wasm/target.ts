@@ -17,6 +17,16 @@ export interface Target {
   readonly encoding: Encoding;
 }
 
+/** Why integer products are taken as they are. */
+export function dotReason({ dot }: Target): string {
+  return dot === 'u8' ? 'byte dot products, exact here' : '16-bit dot products, byte ones are not exact here';
+}
+
+/** The same for floats. */
+export function maddReason({ madd }: Target): string {
+  return madd ? 'relaxed multiply-add' : 'multiply, then add: no relaxed SIMD';
+}
+
 export interface TargetOptions {
   /** false: leave relaxed SIMD alone even where it is exact. */
   readonly relaxed?: boolean;
@@ -26,71 +36,53 @@ export interface TargetOptions {
 export function probe({ relaxed = true }: TargetOptions = {}): Target | string {
   const api = webAssemblyOrNull();
   if (api === null) return 'this JavaScript engine has no WebAssembly';
+  // Where the products run, all of SIMD is there.
+  const sums = relaxed ? tryRun(api, relaxedProducts) : '';
+  if (typeof sums !== 'string') {
+    const dot = isExact(sums) ? 'u8' : 'i16';
+    return { dot, madd: true, encoding: dot };
+  }
   const plain = tryRun(api, (f) => f.set(f.local('v128'), f.op('i32x4.add', f.i32x4(1), f.i32x4(2))));
   if (typeof plain === 'string') return `WebAssembly with SIMD cannot be compiled here (${plain})`;
-  const madd =
-    relaxed &&
-    typeof tryRun(api, (f) =>
-      f.set(f.local('v128'), f.op('f32x4.relaxed_madd', f.f32x4(1), f.f32x4(2), f.f32x4(3))),
-    ) !== 'string';
-  const dot = relaxed && isDotExact(api) ? 'u8' : 'i16';
-  return { dot, madd, encoding: dot };
+  return { dot: 'i16', madd: false, encoding: 'i16' };
 }
 
 /**
  * Products of signed by unsigned bytes whose pairs would saturate 16 bits, or whose second factor would be negative
  * as a signed byte.
  */
-function isDotExact(api: WebAssemblyApi): boolean {
-  const signed = Int8Array.of(
-    127,
-    127,
-    -128,
-    -128,
-    127,
-    -128,
-    1,
-    -1,
-    127,
-    127,
-    127,
-    127,
-    -128,
-    -128,
-    -128,
-    -128,
+const signed = Int8Array.of(
+  127,
+  127,
+  -128,
+  -128,
+  127,
+  -128,
+  1,
+  -1,
+  127,
+  127,
+  127,
+  127,
+  -128,
+  -128,
+  -128,
+  -128,
+);
+const unsigned = Uint8Array.of(255, 255, 255, 255, 128, 128, 200, 3, 255, 254, 253, 252, 255, 255, 254, 129);
+const start = Int32Array.of(5, -7, 1 << 30, -(1 << 30));
+
+function relaxedProducts(f: FunctionBuilder): void {
+  const v128 = ({ buffer }: ArrayBufferView) => f.v128(new Uint8Array(buffer));
+  f.set(f.local('v128'), f.op('f32x4.relaxed_madd', f.f32x4(1), f.f32x4(2), f.f32x4(3)));
+  f.store(
+    'v128.store',
+    f.i32(0),
+    f.op('i32x4.relaxed_dot_i8x16_i7x16_add_s', v128(signed), v128(unsigned), v128(start)),
   );
-  const unsigned = Uint8Array.of(
-    255,
-    255,
-    255,
-    255,
-    128,
-    128,
-    200,
-    3,
-    255,
-    254,
-    253,
-    252,
-    255,
-    255,
-    254,
-    129,
-  );
-  const start = [5, -7, 1 << 30, -(1 << 30)];
-  const memory = tryRun(api, (f) => {
-    const bytes = (data: ArrayBufferView): ArrayLike<number> => new Uint8Array(data.buffer);
-    const sums = () =>
-      f.op(
-        'i32x4.relaxed_dot_i8x16_i7x16_add_s',
-        f.v128(bytes(signed)),
-        f.v128(bytes(unsigned)),
-        f.v128(bytes(Int32Array.from(start))),
-      );
-    f.store('v128.store', f.i32(0), sums());
-  });
-  if (typeof memory === 'string') return false;
+}
+
+function isExact(memory: ArrayBuffer): boolean {
   const sums = new Int32Array(memory, 0, 4);
   return start.every((sum, lane) => {
     let expected = sum;
