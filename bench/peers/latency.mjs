@@ -54,7 +54,7 @@ export async function latencyReport(peers, { rounds, sliceMs, kernels, filter })
   }
   progress('');
   load.push(loadavg()[0]);
-  return describe(rows, { peers, versions, rounds, sliceMs, load });
+  return describe(rows, { peers, kernels, versions, rounds, sliceMs, load });
 }
 
 async function openContender({ peer, kernels, network, kind, opened, wanted }) {
@@ -140,7 +140,7 @@ function rowOf(network, contenders) {
   };
 }
 
-function describe(networks, { peers, versions, rounds, sliceMs, load }) {
+function describe(networks, { peers, kernels, versions, rounds, sliceMs, load }) {
   const rows = networks.flatMap(({ name, kinds }) =>
     Object.entries(kinds).map(([kind, cells]) => ({ name: `${name} ${kind}`, kind, cells })),
   );
@@ -177,6 +177,6 @@ function describe(networks, { peers, versions, rounds, sliceMs, load }) {
       `Medians of ${rounds} rounds of ${sliceMs} ms ± the median distance from them; ratios are medians of the ratios round by round. ${isPinned ? 'All main threads on one core.' : 'Not pinned to a core.'} Load average before and after: ${load.map((value) => value.toFixed(1)).join(', ')} (undisturbed: at most about 1).`,
       'Differences: float relative to the largest value; integers as number of differing values, largest step.',
     ],
-    data: { versions, rounds, sliceMs, isPinned, load, networks },
+    data: { kernels: kernels || 'default', versions, rounds, sliceMs, isPinned, load, networks },
   };
 }

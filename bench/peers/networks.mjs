@@ -26,14 +26,7 @@ const twins = {
   'RFB-320': { f32: 'models/onnx/version-RFB-320.onnx' },
 };
 
-const rfb = {
-  name: 'RFB-320',
-  title: 'RFB face detector',
-  f32: 'models/onnx/version-RFB-320.onnx',
-  inputs: ['models/golden/version-slim-320.onnx.in0.bin'],
-};
-
-export const peerNetworks = [...networks, rfb].filter(({ name }) => twins[name]);
+export const peerNetworks = networks.filter(({ name }) => twins[name]);
 
 /** What is the same for every engine: graph, inputs, and the shapes and types at its ends. */
 export function openKind(network, kind) {

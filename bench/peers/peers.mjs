@@ -8,7 +8,7 @@
  * Every engine has a process of its own for every network, all on the same core where `taskset` is there. They take
  * turns: a round gives each a slice of time in which it runs as often as it can; the next round goes the other way
  * round. Outputs are compared with vireo's reference kernels before anything is timed. `--kernels` (or
- * VIREO_KERNELS) names vireo's kernel set, `--save` writes bench/results/, flags of this Node hold for all processes.
+ * VIREO_KERNELS) names vireo's kernel set, `--save` writes bench/results/peers-[KERNELS-]nodeXX, flags of this Node hold for all processes.
  */
 import { writeFileSync } from 'node:fs';
 import { countOption, readOptions } from '../support/options.mjs';
@@ -32,7 +32,8 @@ if (options.help) {
   process.exit(0);
 }
 const kernels = options.kernels ?? process.env.VIREO_KERNELS ?? '';
-const chosen = options.peers?.split(',') ?? engines.filter((name) => name !== 'vireo-js');
+const isSame = kernels === 'js'; // then vireo is vireo-js
+const chosen = options.peers?.split(',') ?? engines.filter((name) => name !== 'vireo-js' || !isSame);
 const unknown = chosen.filter((name) => !engines.includes(name));
 if (unknown.length > 0) {
   console.error(`no peer is called ${unknown.join(', ')}; there are ${engines.join(', ')}`);
@@ -51,7 +52,8 @@ const result = options.startup
     });
 report(options, result);
 if (options.save) {
-  const stem = `${options.startup ? 'startup' : 'peers'}-node${process.versions.node.split('.')[0]}`;
+  const what = options.startup ? 'startup' : 'peers';
+  const stem = [what, ...(kernels ? [kernels] : []), `node${process.versions.node.split('.')[0]}`].join('-');
   const file = (suffix) => new URL(`../results/${stem}.${suffix}`, import.meta.url);
   writeFileSync(file('json'), reportText({ json: true }, result));
   writeFileSync(file('md'), reportText({ markdown: true }, result));

@@ -29,8 +29,8 @@ async function importVireo() {
   const vireo = await import('../../dist/index.js');
   const kernels = name === 'vireo-js' ? 'js' : task.kernels;
   return (model) => {
-    const { [kernels]: set, reference } = vireo;
-    const options = set ? { kernels: [set, reference] } : {};
+    const { [kernels]: set, js, reference } = vireo;
+    const options = set ? { kernels: [...new Set([set, js, reference])] } : {};
     const session = vireo.compile(readTflite(model.bytes), options);
     return {
       prepare: (x) => x,

@@ -1,6 +1,5 @@
 /**
- * Writes the shapes of convolutions, depthwise convolutions and dense layers that the benchmarks use, one file for
- * each network.
+ * Writes the shapes of the layers that the benchmarks use (support/shapes.mjs says which), one file for each network.
  *
  *   node bench/shapes/make.mjs [--filter ic]
  */
@@ -17,7 +16,11 @@ for (const network of chooseNetworks(filter)) {
   const { nodes, values } = optimize(f32).graph;
   const times = new Map();
   for (const { op, inputs, output } of nodes) {
-    const line = showShape(op, values[inputs[0]].shape, values[inputs[1]]?.shape, values[output].shape);
+    const line = showShape(
+      op,
+      inputs.map((id) => values[id].shape),
+      values[output].shape,
+    );
     if (line) times.set(line, (times.get(line) ?? 0) + 1);
   }
   const lines = [...times].map(([line, count]) => (count === 1 ? line : `${line} ×${count}`));

@@ -1,8 +1,12 @@
-/** Kernel calls with made-up numbers, and kernels bound to places of their own. */
-import { noClamp, noPad, reference } from '../../dist/index.js';
+/** Kernel calls with made-up numbers, and how far their results may lie from the reference. */
+import { placeCalls } from './place-calls.mjs';
+import { noClamp, reference } from './source.mjs';
 
 const arrayOf = { f32: Float32Array, i8: Int8Array, i32: Int32Array };
 const size = (shape) => shape.reduce((product, extent) => product * extent, 1);
+const fill = (Type, count, value) => Type.from({ length: count }, value);
+/** Of inputs and of outputs: float32 numbers, as in files. */
+const [inScale, outScale] = [0.0235, 0.0391].map(Math.fround);
 
 /** Numbers in [0, 1) from a seed (xorshift32). */
 function seeded(seed) {
@@ -16,134 +20,182 @@ function seeded(seed) {
 }
 
 /**
- * A call of `shape` (support/shapes.mjs) in f32 or i8, with inputs as a ReLU leaves them and outputs that use most
- * of their range. `wideBias` gives channel 0 a bias of 2²⁵ and a scale to go with it: its sums no longer fit beside
+ * A call of `shape` (support/shapes.mjs) in f32 or i8, with inputs as a ReLU leaves them, weights as training leaves
+ * them (few large) and outputs that use most of their range: how int8 sums are requantised depends on it.
+ * `wideBias` gives channel 0 a bias of 2²⁵ and a scale to go with it: its sums no longer fit beside
  * another's in one double.
  */
 export function makeCall({ op, x, w, y }, dtype, { wideBias = false } = {}) {
+  const input = activation(x, dtype, inScale, -128);
+  switch (op.kind) {
+    case 'binary':
+      return { arithmetic: op, inputs: [input, input], output: addOutput(y, dtype, op.clamp) };
+    case 'softmax':
+      return { arithmetic: op, inputs: [input], output: activation(y, dtype, 1 / 256, -128) };
+    case 'maxPool2d':
+    case 'averagePool2d':
+      return { arithmetic: op, inputs: [input], output: activation(y, dtype, inScale, -128) };
+    default: {
+      const output = activation(y, dtype, outScale, op.clamp.min === 0 ? -128 : 4);
+      return { arithmetic: op, inputs: [input, ...weightsOf(op, w, y, dtype, wideBias)], output };
+    }
+  }
+}
+
+/** The addition of another tensor to what `call` gives, bounded below by 0 as behind a residual block. */
+export function additionBehind({ output }) {
+  const clamp = { ...noClamp, min: 0 };
+  const { shape, dtype } = output;
+  return {
+    arithmetic: { kind: 'binary', fn: 'add', clamp },
+    inputs: [output, activation(shape, dtype, inScale, -128)],
+    output: addOutput(shape, dtype, clamp),
+  };
+}
+
+/** Both as one call, as a set that fuses is asked. */
+export function fused(first, second) {
+  const { arithmetic, inputs, output } = second;
+  const following = [{ arithmetic, x: first.output, position: 0, others: inputs.length - 1, output }];
+  return { ...first, inputs: [...first.inputs, ...inputs.slice(1)], output, following };
+}
+
+function addOutput(shape, dtype, clamp) {
+  return activation(shape, dtype, 2 * outScale, clamp.min === 0 ? -128 : 4);
+}
+
+function activation(shape, dtype, step, zeroPoint) {
+  const quantization = dtype === 'f32' ? null : { scale: [step], zeroPoint: [zeroPoint], axis: 0 };
+  return { dtype, shape, quantization, data: null };
+}
+
+function weightsOf({ kind }, w, y, dtype, wideBias) {
   const random = seeded(20);
   const outC = y[y.length - 1];
-  const depth = op.kind === 'depthwiseConv2d' ? w[1] * w[2] : size(w) / outC;
+  const depth = kind === 'depthwiseConv2d' ? w[1] * w[2] : size(w) / outC;
   const isFloat = dtype === 'f32';
-  const fill = (Type, count, value) => Type.from({ length: count }, value);
-  // Products of a byte and a weight, both spread evenly, add up to about this much.
-  const typicalSum = Math.sqrt(depth) * 147 * 73;
-  const scale = 6 / 255;
-  const input = {
-    dtype,
-    shape: x,
-    quantization: isFloat ? null : { scale: [scale], zeroPoint: [-128], axis: 3 },
-    data: null,
-  };
-  const weightScales = fill(Float32Array, outC, () => ((0.8 + 0.4 * random()) * 40) / typicalSum);
-  if (wideBias) weightScales[0] = 40 / 2 ** 25;
-  const weights = {
-    dtype,
-    shape: w,
-    quantization: isFloat
-      ? null
-      : {
-          scale: [...weightScales],
-          zeroPoint: new Array(outC).fill(0),
-          axis: op.kind === 'depthwiseConv2d' ? 3 : 0,
-        },
-    data: isFloat
-      ? fill(Float32Array, size(w), () => (random() - 0.5) / Math.sqrt(depth))
-      : fill(Int8Array, size(w), () => Math.floor(random() * 255) - 127),
-  };
+  // Root mean squares: 60 of the activations, 42 of the weights; a channel's outputs spread by about 60.
+  const typicalSum = Math.sqrt(depth) * 60 * 42;
+  const perSum = (60 * outScale) / inScale;
+  const scales = fill(Float32Array, outC, () => ((0.8 + 0.4 * random()) * perSum) / typicalSum);
+  if (wideBias) scales[0] = perSum / 2 ** 25;
+  const axis = kind === 'depthwiseConv2d' ? 3 : 0;
+  const quantization = isFloat ? null : { scale: [...scales], zeroPoint: new Array(outC).fill(0), axis };
+  const data = isFloat
+    ? fill(Float32Array, size(w), () => (random() - 0.5) / Math.sqrt(depth))
+    : fill(Int8Array, size(w), () => Math.round(127 * (2 * random() - 1) * (2 * random() - 1)));
   const biasType = isFloat ? 'f32' : 'i32';
-  const biasData = fill(arrayOf[biasType], outC, () => (random() - 0.5) * (isFloat ? 1 : typicalSum));
-  if (wideBias) biasData[0] = 2 ** 25;
-  const bias = { dtype: biasType, shape: [outC], quantization: null, data: biasData };
-  const low = op.clamp.min === 0 ? -128 : 0;
-  const output = {
-    dtype,
-    shape: y,
-    quantization: isFloat ? null : { scale: [scale], zeroPoint: [low], axis: 3 },
-    data: null,
-  };
-  return { arithmetic: op, inputs: [input, weights, bias], output };
+  const bias = fill(arrayOf[biasType], outC, () => (random() - 0.5) * (isFloat ? 1 : typicalSum));
+  if (wideBias) bias[0] = 2 ** 25;
+  return [
+    { dtype, shape: w, quantization, data },
+    { dtype: biasType, shape: [outC], quantization: null, data: bias },
+  ];
 }
 
-/** The same call with constants of its own. */
-export function copyCall(call) {
-  const inputs = call.inputs.map((operand) => ({ ...operand, data: operand.data?.slice() ?? null }));
-  return { ...call, inputs };
-}
-
-/** The offer at places of its own: `step()` runs it, `y` is where the result lies, dense. */
-export function bind(call, offer, borderGranted, inputData = inputOf(call)) {
-  const [x, ...constants] = call.inputs;
-  const border = borderGranted && offer.border ? offer.border : noPad;
-  const input = placed(x, border);
-  const { dtype, quantization, shape } = x;
-  input.data.fill(dtype === 'f32' ? 0 : quantization.zeroPoint[0]);
-  copyInto(input, shape, inputData);
-  const output = placed(call.output, noPad);
-  const dense = ({ data, shape: s }) => ({ data, offset: 0, strides: denseStrides(s), border: noPad });
-  const scratch = new Uint8Array(offer.scratch?.(border !== noPad) ?? 0);
-  const step = offer.bind([input, ...constants.map(dense)], output, scratch);
-  return { step, y: output.data };
-}
-
-/** The numbers that every binding of a call starts from. */
-export function inputOf({ inputs: [x] }) {
-  const random = seeded(10);
+/** The numbers of activation `index` of a row of calls: the same in every place and for every kernel. */
+export function numbersFor({ dtype, shape }, index) {
+  const random = seeded(10 + index);
   // Half of what a ReLU lets through is zero.
-  return x.dtype === 'f32'
-    ? Float32Array.from({ length: size(x.shape) }, () => Math.max(0, 12 * random() - 6))
-    : Int8Array.from({ length: size(x.shape) }, () => Math.max(-128, Math.floor(510 * random()) - 383));
+  return dtype === 'f32'
+    ? fill(Float32Array, size(shape), () => Math.max(0, 12 * random() - 6))
+    : fill(Int8Array, size(shape), () => Math.round(255 * Math.max(0, 2 * random() - 1) ** 4) - 128);
 }
 
-function placed({ dtype, shape }, border) {
-  if (shape.length !== 4) {
-    const data = new arrayOf[dtype](size(shape));
-    return { data, offset: 0, strides: denseStrides(shape), border: noPad };
-  }
-  const [n, h, w, c] = shape;
-  const sH = (border.left + w + border.right) * c;
-  const sN = (border.top + h + border.bottom) * sH;
-  const data = new arrayOf[dtype](n * sN);
-  return { data, offset: border.top * sH + border.left * c, strides: [sN, sH, c, 1], border };
-}
-
-function copyInto({ data, offset, strides }, shape, from) {
-  if (shape.length !== 4) {
-    data.set(from, offset);
-    return;
-  }
-  const [n, h, w, c] = shape;
-  for (let i = 0; i < n * h; i++) {
-    const row = offset + Math.floor(i / h) * strides[0] + (i % h) * strides[1];
-    data.set(from.subarray(i * w * c, (i + 1) * w * c), row);
-  }
-}
-
-function denseStrides(shape) {
-  return shape.map((_, axis) => size(shape.slice(axis + 1)));
-}
-
-/** Bytes that one run touches: input, output, and the weights as the kernel holds them. */
-export function operandBytes({ inputs: [x, w], output }, offer) {
+/** Bytes that one run touches: activations, and constants as the network has them. */
+export function operandBytes({ inputs, output }) {
   const bytes = ({ dtype, shape }) => size(shape) * arrayOf[dtype].BYTES_PER_ELEMENT;
-  return bytes(x) + bytes(output) + (offer.packedBytes || bytes(w));
+  return [...inputs, output].reduce((sum, operand) => sum + bytes(operand), 0);
+}
+
+/** What calls in a row give by the reference kernels, and how far each number may lie from it: 0 for integers. */
+export function expectedOf(calls) {
+  const expected = resultOf(calls);
+  const [call] = calls;
+  const { kind } = call.arithmetic;
+  if (call.output.dtype !== 'f32' || kind === 'maxPool2d') return { expected, boundOf: () => 0 };
+  // Of numbers in 0…6: kernels/wasm/softmax-f32.ts.
+  if (kind === 'softmax')
+    return {
+      expected,
+      boundOf: (_, i) => (12 + call.output.shape.at(-1) / 4 + 8) * 2 ** -24 * expected[i],
+    };
+  // How far sums in another order may lie apart: K·2⁻²⁴·Σ|x·w|, everything that is added counted. The sums come from
+  // the reference kernels themselves, run on absolute values.
+  const sums = resultOf(calls.map(absolute));
+  const perSum = (termsOf(call) + 1 + calls.length) * 2 ** -24;
+  let winograd = null;
+  return {
+    expected,
+    boundOf: (kernel, i) => {
+      if (!kernel.includes('winograd')) return perSum * sums[i];
+      winograd ??= winogradBounds(call);
+      return winograd[i % winograd.length] + perSum * sums[i];
+    },
+  };
+}
+
+function resultOf(calls) {
+  const placed = placeCalls(reference, calls, { numbersFor });
+  placed.passes[0].run();
+  return placed.result();
+}
+
+/** Without bounds, and with constants that are not negative, nothing cancels. */
+function absolute(call) {
+  return {
+    ...call,
+    arithmetic: { ...call.arithmetic, clamp: noClamp },
+    inputs: call.inputs.map((operand) => ({ ...operand, data: operand.data?.map(Math.abs) ?? null })),
+  };
+}
+
+/** Products of one output. */
+function termsOf({ arithmetic: op, inputs: [, w], output }) {
+  if (op.kind === 'binary') return 1;
+  if (op.kind === 'averagePool2d') return op.kernel[0] * op.kernel[1] + 1;
+  return op.kind === 'depthwiseConv2d' ? w.shape[1] * w.shape[2] : size(w.shape) / output.shape.at(-1);
 }
 
 /**
- * How far float sums in another order may lie from the reference: K·2⁻²⁴·Σ|x·w|, bias included. The sums come from
- * the reference kernel itself, run on absolute values.
+ * (C + 24)·2⁻²⁴·S for each output channel, S ≤ |Aᵀ|·[ Σ_c (|G|·|g|·|Gᵀ|) ⊙ (|Bᵀ|·D·|B|) ]·|A| with every activation of
+ * D as large as the largest there is (kernels/wasm/winograd-f32.ts).
  */
-export function sumsOfProducts(call) {
-  const [x, w, bias] = call.inputs;
-  const positive = (operand) => ({ ...operand, data: operand.data.map(Math.abs) });
-  const absolute = {
-    ...call,
-    arithmetic: { ...call.arithmetic, clamp: noClamp },
-    inputs: [x, positive(w), positive(bias)],
-  };
-  const { step, y } = bind(absolute, reference.offer(absolute), false, inputOf(call).map(Math.abs));
-  step();
-  const depth =
-    call.arithmetic.kind === 'depthwiseConv2d' ? w.shape[1] * w.shape[2] : w.data.length / w.shape[0];
-  return { sums: y, perProduct: (depth + 1) * 2 ** -24 };
+function winogradBounds({ inputs: [x, w, bias] }) {
+  const G = [
+    [1 / 4, 0, 0],
+    [1 / 6, 1 / 6, 1 / 6],
+    [1 / 6, 1 / 6, 1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [0, 0, 1],
+  ];
+  const A = [
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, 1, 2, 2, 0],
+    [0, 1, 1, 4, 4, 0],
+    [0, 1, 1, 8, 8, 1],
+  ];
+  const rowSums = [10, 10, 10, 6, 6, 10]; // of |Bᵀ|
+  const largest = numbersFor(x, 0).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const [outC, , , inC] = w.shape;
+  const bounds = new Float64Array(outC);
+  for (let oc = 0; oc < outC; oc++) {
+    const g = new Float64Array(9); // Σ_c |g|
+    for (let i = 0; i < 9 * inC; i++) g[Math.floor(i / inC)] += Math.abs(w.data[oc * 9 * inC + i]);
+    const m = (i, j) => {
+      let sum = 0;
+      for (let a = 0; a < 3; a++) for (let b = 0; b < 3; b++) sum += G[i][a] * g[3 * a + b] * G[j][b];
+      return sum * rowSums[i] * rowSums[j] * largest;
+    };
+    let most = 0;
+    for (const down of A)
+      for (const along of A) {
+        let sum = 0;
+        for (let i = 0; i < 6; i++) for (let j = 0; j < 6; j++) sum += down[i] * m(i, j) * along[j];
+        most = Math.max(most, sum);
+      }
+    bounds[oc] = (inC + 24) * 2 ** -24 * (most + Math.abs(bias.data[oc]));
+  }
+  return bounds;
 }

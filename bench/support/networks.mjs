@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compile, GraphBuilder, reference } from '../../dist/index.js';
+import { compile, GraphBuilder, js, reference, wasm } from '../../dist/index.js';
 import { readOnnx } from '../../dist/io/onnx/index.js';
 import { readTflite } from '../../dist/io/tflite/index.js';
 
@@ -63,6 +63,12 @@ export const networks = [
     title: 'slim face detector',
     f32: 'models/tflite/version-slim-320_without_postprocessing.tflite',
     inputs: ['models/golden/version-slim-320_without_postprocessing.tflite.in0.bin'],
+  },
+  {
+    name: 'RFB-320',
+    title: 'RFB face detector',
+    f32: 'models/onnx/version-RFB-320.onnx',
+    inputs: ['models/golden/version-slim-320.onnx.in0.bin'],
   },
 ];
 
@@ -152,9 +158,12 @@ function floatTwin(graph) {
   return builder.finish(graph.outputs.map(idOf));
 }
 
+/** Kernel sets by the name of the first: those behind it serve what it declines. */
+export const kernelSets = { wasm: [wasm, js, reference], js: [js, reference], reference: [reference] };
+
 /** A session with its inputs: `run()` feeds the next one and copies the result out, array in to array out. */
-export function openRunner(graph, inputs) {
-  const session = compile(graph);
+export function openRunner(graph, inputs, kernels) {
+  const session = compile(graph, { kernels: kernelSets[kernels] });
   const input = session.input(0);
   const live = session.outputs.map((_, i) => session.output(i));
   const results = live.map((output) => output.slice());
@@ -171,10 +180,10 @@ export function openRunner(graph, inputs) {
   };
 }
 
-/** The largest difference between this runner's and the reference kernels' outputs, over `count` inputs. */
-export function differenceFromReference(graph, inputs, count = 2) {
-  const fast = compile(graph);
-  const slow = compile(graph, { kernels: [reference] });
+/** The largest difference between a kernel set's outputs and the reference kernels', over `count` inputs. */
+export function differenceFromReference(graph, inputs, kernels, count = 2) {
+  const fast = compile(graph, { kernels: kernelSets[kernels] });
+  const slow = compile(graph, { kernels: kernelSets.reference });
   let largest = 0;
   for (const x of inputs.slice(0, count)) {
     for (const session of [fast, slow]) {

@@ -22,3 +22,11 @@ export function countOption(value, fallback, least = 1) {
   console.error(`expected a whole number of at least ${least}, got ${value}`);
   process.exit(2);
 }
+
+/** `--kernels wasm|js`, `wasm` if not given: `{ name, title }`. */
+export function kernelsOption(value = 'wasm') {
+  const titles = { wasm: 'generated WebAssembly', js: 'plain JavaScript' };
+  if (titles[value]) return { name: value, title: titles[value] };
+  console.error(`--kernels expects wasm or js, got ${value}`);
+  process.exit(2);
+}

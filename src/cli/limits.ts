@@ -1,6 +1,6 @@
 /**
- * What one core can do at best in WebAssembly: vector arithmetic, and reads from each level of memory. A kernel's
- * figure over one of these is its share of the limit.
+ * What one core can do at best in WebAssembly: vector arithmetic, reads from each level of memory, a call from
+ * JavaScript. A kernel's figure over one of these is its share of the limit.
  *
  * Arithmetic is a loop over twelve accumulators that wait for no other: more than the latency of any of these
  * instructions asks for, and few enough to stay in registers beside two operands. The best of many short samples counts.
@@ -11,11 +11,11 @@ import type { V128 } from '../kernels/wasm/asm/opcodes.ts';
 import { type Memory, webAssembly } from '../kernels/wasm/web-assembly.ts';
 
 export interface Limit {
-  readonly unit: 'GFLOP/s' | 'GMAC/s' | 'GB/s';
+  readonly unit: 'GFLOP/s' | 'GMAC/s' | 'GB/s' | 'ns';
   /** null where the engine does not know the instruction. A multiply and an add are two FLOP, or one MAC. */
   readonly value: number | null;
 }
-export type LimitName = keyof typeof arithmetic | keyof typeof reads;
+export type LimitName = keyof typeof arithmetic | keyof typeof reads | typeof call;
 
 type Vector = () => V128;
 type StepOf = (f: FunctionBuilder, sum: Vector, x: Vector, y: Vector) => V128;
@@ -46,18 +46,23 @@ const arithmetic = {
 const kib = 1024;
 const reads = { 'read L1': 24 * kib, 'read L2': 384 * kib, 'read DRAM': 256 * kib * kib } as const;
 
+const call = 'JS → wasm call';
+
+export const limitNames = [...Object.keys(arithmetic), ...Object.keys(reads), call] as readonly LimitName[];
+
 const accumulators = 12;
 
 /** `ms`: for each figure. Reading DRAM takes 256 MB of memory. */
 export function measureLimits(names: readonly LimitName[], ms = 150): Partial<Record<LimitName, Limit>> {
   const limits: Partial<Record<LimitName, Limit>> = {};
   for (const name of names)
-    limits[name] =
-      name in reads
-        ? { unit: 'GB/s', value: readRate(reads[name as keyof typeof reads], ms) }
-        : arithmeticLimit(arithmetic[name as keyof typeof arithmetic], ms);
+    if (name === call) limits[name] = { unit: 'ns', value: callTime(ms) };
+    else if (isRead(name)) limits[name] = { unit: 'GB/s', value: readRate(reads[name], ms) };
+    else limits[name] = arithmeticLimit(arithmetic[name], ms);
   return limits;
 }
+
+const isRead = (name: string): name is keyof typeof reads => name in reads;
 
 function arithmeticLimit(
   { unit, perStep, step }: { unit: Limit['unit']; perStep: number; step: StepOf },
@@ -114,6 +119,16 @@ function readRate(size: number, ms: number): number {
     }, ms / counts.length);
   });
   return (passes * size) / Math.min(...seconds) / 1e9;
+}
+
+function callTime(ms: number): number {
+  // Of an empty function newer engines would not leave the call.
+  const run = start(1, (f, [value]) => f.store('i32.store', f.i32(0), f.get(value!)))!;
+  const calls = 20_000;
+  const seconds = best(() => {
+    for (let i = 0; i < calls; i++) run(i);
+  }, ms);
+  return (seconds / calls) * 1e9;
 }
 
 function countDown(f: FunctionBuilder, count: Local<'i32'>, again: { readonly depth: number }): void {

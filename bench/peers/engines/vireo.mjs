@@ -1,7 +1,7 @@
 /** vireo itself: what `compile(graph)` gives, or one kernel set by name. */
 import { readFileSync } from 'node:fs';
-import * as vireo from '../../../dist/index.js';
-import { loadNetwork } from '../../support/networks.mjs';
+import { compile } from '../../../dist/index.js';
+import { kernelSets, loadNetwork } from '../../support/networks.mjs';
 
 export const format = 'network';
 export const name = 'vireo';
@@ -13,13 +13,12 @@ const packageFile = new URL('../../../package.json', import.meta.url);
 export const version = () =>
   `vireo ${JSON.parse(readFileSync(packageFile, 'utf8')).version} (kernels: ${[...used].sort().join(', ')})`;
 
-/** `kernels`: the name of an exported kernel set, asked before `reference`; empty for the default. */
+/** `kernels`: the name of the kernel set that is asked first; empty for the default. */
 export async function open({ network, kind, kernels }) {
   const graph = loadNetwork(network)[kind];
-  const { [kernels]: set } = vireo;
-  if (kernels && !set) throw new Error(`vireo exports no kernel set called "${kernels}"`);
-  const session = await vireo.compile(graph, kernels ? { kernels: [set, vireo.reference] } : {});
-  used = new Set(session.steps.map(({ kernel }) => /-(js|wasm|reference)\b/.exec(kernel)?.[1] ?? kernel));
+  if (kernels && !kernelSets[kernels]) throw new Error(`vireo has no kernel set called "${kernels}"`);
+  const session = compile(graph, kernels ? { kernels: kernelSets[kernels] } : {});
+  used = new Set(session.steps.map(({ set }) => set));
   const input = session.input(0);
   const live = session.outputs.map((_, i) => session.output(i));
   const results = live.map((output) => output.slice());

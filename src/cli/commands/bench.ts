@@ -66,9 +66,9 @@ function rooflineOf(): Roofline | null {
   const target = probe();
   if (typeof target === 'string') return null;
   const dot: LimitName = target.dot === 'u8' ? 'i32x4.relaxed_dot_i8x16_i7x16_add_s' : 'i32x4.dot_i16x8_s';
-  const limits = measureLimits(['f32 mul + add', dot, 'read L2']);
+  const limits = measureLimits(['f32 mul + add', 'f32 relaxed_madd', dot, 'read L2']);
   return {
-    f32: limits['f32 mul + add']!.value! / 2,
+    f32: Math.max(limits['f32 mul + add']!.value!, limits['f32 relaxed_madd']!.value ?? 0) / 2,
     int8: limits[dot]!.value!,
     bandwidth: limits['read L2']!.value!,
     int8By: dot,
