@@ -25,5 +25,8 @@ await build({
   platform: 'node',
   packages: 'external',
   target: 'es2022',
+  // An engine reads all of it before the first call: without blanks and comments a tenth sooner. Names stay, for errors.
+  minifyWhitespace: true,
+  minifySyntax: true,
   logLevel: 'warning',
 });

@@ -1,6 +1,6 @@
 /**
  * FlatBuffers, read with suspicion: every offset, vtable, vector length and string is checked before it
- * is followed. The bytes themselves are read through the `flatbuffers` package.
+ * is followed. What is left for a reader to do, a DataView does.
  *
  *   table    at → i32 distance back to its vtable, then the fields
  *   vtable   u16 own bytes, u16 table bytes, then one u16 a field: its place in the table, 0 = absent
@@ -12,7 +12,6 @@
  *
  * Source: FlatBuffers internals, https://flatbuffers.dev/internals/.
  */
-import { ByteBuffer } from 'flatbuffers';
 import { VireoError } from '../../errors.ts';
 
 const budgetPerByte = 8;
@@ -20,8 +19,9 @@ const budgetAtLeast = 65_536;
 
 export class FlatFile {
   readonly bytes: Uint8Array;
-  readonly read: ByteBuffer;
+  readonly view: DataView;
   readonly #format: string;
+  readonly #decoder: InstanceType<typeof TextDecoder>;
   #budget: number;
 
   /** `format` names the kind of file in error messages. */
@@ -29,24 +29,26 @@ export class FlatFile {
     if (typeof TextDecoder === 'undefined')
       throw new VireoError('usage', `${format}: reading needs TextDecoder, which this engine lacks`);
     this.bytes = bytes;
-    this.read = new ByteBuffer(bytes);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#format = format;
+    this.#decoder = new TextDecoder();
     this.#budget = bytes.length * budgetPerByte + budgetAtLeast;
   }
 
   root(identifier: string): Table {
-    if (this.bytes.length < 8 || !this.read.__has_identifier(identifier))
-      this.fail(`expected "${identifier}" at byte 4 of ${this.bytes.length} bytes`);
+    const isRight =
+      this.bytes.length >= 8 && [...identifier].every((c, i) => c.charCodeAt(0) === this.bytes[4 + i]);
+    if (!isRight) this.fail(`expected "${identifier}" at byte 4 of ${this.bytes.length} bytes`);
     return this.table(this.follow(0));
   }
 
   table(at: number): Table {
     this.spend(8);
     this.check(at, 4, 'a table');
-    const vtable = at - this.read.readInt32(at);
+    const vtable = at - this.view.getInt32(at, true);
     this.check(vtable, 4, 'a vtable');
-    const vtableBytes = this.read.readUint16(vtable);
-    const tableBytes = this.read.readUint16(vtable + 2);
+    const vtableBytes = this.view.getUint16(vtable, true);
+    const tableBytes = this.view.getUint16(vtable + 2, true);
     if (vtableBytes < 4 || tableBytes < 4) this.fail(`the vtable at byte ${vtable} is too short`);
     this.check(vtable, vtableBytes, 'a vtable');
     this.check(at, tableBytes, 'a table');
@@ -60,9 +62,13 @@ export class FlatFile {
 
   /** The target of the offset stored at `at`, which the caller has checked to lie within the file. */
   follow(at: number): number {
-    const target = at + this.read.readUint32(at);
+    const target = at + this.view.getUint32(at, true);
     this.check(target, 4, 'the target of an offset');
     return target;
+  }
+
+  text(at: number, length: number): string {
+    return this.#decoder.decode(this.bytes.subarray(at, at + length));
   }
 
   check(at: number, size: number, what: string): void {
@@ -107,38 +113,40 @@ export class Table {
 
   bool(field: number, otherwise = false): boolean {
     const at = this.#place(field, 1);
-    return at === 0 ? otherwise : this.#file.read.readUint8(at) !== 0;
+    return at === 0 ? otherwise : this.#file.view.getUint8(at) !== 0;
   }
 
   u8(field: number, otherwise = 0): number {
     const at = this.#place(field, 1);
-    return at === 0 ? otherwise : this.#file.read.readUint8(at);
+    return at === 0 ? otherwise : this.#file.view.getUint8(at);
   }
 
   i8(field: number, otherwise = 0): number {
     const at = this.#place(field, 1);
-    return at === 0 ? otherwise : this.#file.read.readInt8(at);
+    return at === 0 ? otherwise : this.#file.view.getInt8(at);
   }
 
   i32(field: number, otherwise = 0): number {
     const at = this.#place(field, 4);
-    return at === 0 ? otherwise : this.#file.read.readInt32(at);
+    return at === 0 ? otherwise : this.#file.view.getInt32(at, true);
   }
 
   u32(field: number, otherwise = 0): number {
     const at = this.#place(field, 4);
-    return at === 0 ? otherwise : this.#file.read.readUint32(at);
+    return at === 0 ? otherwise : this.#file.view.getUint32(at, true);
   }
 
   f32(field: number, otherwise = 0): number {
     const at = this.#place(field, 4);
-    return at === 0 ? otherwise : this.#file.read.readFloat32(at);
+    return at === 0 ? otherwise : this.#file.view.getFloat32(at, true);
   }
 
   /** Beyond 2^53 the number is inexact, and beyond every file. */
   u64(field: number): number {
     const at = this.#place(field, 8);
-    return at === 0 ? 0 : Number(this.#file.read.readUint64(at));
+    return at === 0
+      ? 0
+      : this.#file.view.getUint32(at + 4, true) * 2 ** 32 + this.#file.view.getUint32(at, true);
   }
 
   table(field: number): Table | null {
@@ -152,18 +160,26 @@ export class Table {
 
   ints(field: number): number[] {
     const { at, length } = this.#paid(field, 4);
-    return Array.from({ length }, (_, i) => this.#file.read.readInt32(at + 4 * i));
+    const numbers: number[] = [];
+    for (let i = 0; i < length; i++) numbers.push(this.#file.view.getInt32(at + 4 * i, true));
+    return numbers;
   }
 
   floats(field: number): number[] {
     const { at, length } = this.#paid(field, 4);
-    return Array.from({ length }, (_, i) => this.#file.read.readFloat32(at + 4 * i));
+    const numbers: number[] = [];
+    for (let i = 0; i < length; i++) numbers.push(this.#file.view.getFloat32(at + 4 * i, true));
+    return numbers;
   }
 
   /** i64 as numbers; beyond 2^53 inexact. */
   longs(field: number): number[] {
     const { at, length } = this.#paid(field, 8);
-    return Array.from({ length }, (_, i) => Number(this.#file.read.readInt64(at + 8 * i)));
+    const { view } = this.#file;
+    const numbers: number[] = [];
+    for (let i = at; i < at + 8 * length; i += 8)
+      numbers.push(view.getInt32(i + 4, true) * 2 ** 32 + view.getUint32(i, true));
+    return numbers;
   }
 
   /** A view, not a copy. */
@@ -173,11 +189,8 @@ export class Table {
   }
 
   string(field: number): string {
-    const at = this.#place(field, 4);
-    if (at === 0) return '';
-    this.#paid(field, 1);
-    const text = this.#file.read.__string(at);
-    return typeof text === 'string' ? text : '';
+    const { at, length } = this.#paid(field, 1);
+    return length === 0 ? '' : this.#file.text(at, length);
   }
 
   #paid(field: number, elementBytes: number): Span {
@@ -190,7 +203,7 @@ export class Table {
     const place = this.#place(field, 4);
     if (place === 0) return { at: 0, length: 0 };
     const target = this.#file.follow(place);
-    const length = this.#file.read.readUint32(target);
+    const length = this.#file.view.getUint32(target, true);
     this.#file.check(target + 4, length * elementBytes, `a vector of ${length} elements`);
     return { at: target + 4, length };
   }
@@ -199,7 +212,7 @@ export class Table {
   #place(field: number, size: number): number {
     const entry = 4 + 2 * field;
     if (entry + 2 > this.#vtableBytes) return 0;
-    const offset = this.#file.read.readUint16(this.#vtable + entry);
+    const offset = this.#file.view.getUint16(this.#vtable + entry, true);
     if (offset === 0) return 0;
     if (offset < 4 || offset + size > this.#tableBytes)
       this.#file.fail(`field ${field} of the table at byte ${this.#at} lies outside the table`);
