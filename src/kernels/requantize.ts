@@ -228,13 +228,17 @@ export function channelMultipliers(call: KernelCall): ChannelMultipliers {
   const inF32 = scales.length === 1 && (x.dtype === 'u8' || call.arithmetic.kind === 'dense');
   const multipliers = new Int32Array(outC);
   const shifts = new Int32Array(outC);
-  for (let c = 0; c < outC; c++) {
-    const product = scaleOf(x) * Math.fround(scales[scales.length === 1 ? 0 : c]);
-    const { multiplier, shift } = quantizeMultiplier(
-      (inF32 ? Math.fround(product) : product) / scaleOf(output),
-    );
+  const inScale = scaleOf(x);
+  const outScale = scaleOf(output);
+  for (let c = 0; c < scales.length; c++) {
+    const product = inScale * Math.fround(scales[c]);
+    const { multiplier, shift } = quantizeMultiplier((inF32 ? Math.fround(product) : product) / outScale);
     multipliers[c] = multiplier;
     shifts[c] = shift;
+  }
+  if (scales.length === 1) {
+    multipliers.fill(multipliers[0]);
+    shifts.fill(shifts[0]);
   }
   return { multipliers, shifts };
 }
@@ -243,9 +247,10 @@ export function channelMultipliers(call: KernelCall): ChannelMultipliers {
 export function weightZeroPoints(call: KernelCall): Int32Array {
   const { output } = call;
   const { zeroPoint } = quantizationOf(call.inputs[1]);
-  return Int32Array.from({ length: output.shape[output.shape.length - 1] }, (_, c) =>
-    zeroPoint.length === 1 ? zeroPoint[0] : zeroPoint[c],
-  );
+  const zeroPoints = new Int32Array(output.shape[output.shape.length - 1]);
+  if (zeroPoint.length === 1) return zeroPoints.fill(zeroPoint[0]);
+  for (let c = 0; c < zeroPoints.length; c++) zeroPoints[c] = zeroPoint[c];
+  return zeroPoints;
 }
 
 /** True where `channelEpilogue` applies: 8-bit in, 8-bit weights, an i32 bias or none, 8-bit out. */

@@ -199,13 +199,14 @@ describe('firstBelow', () => {
       const stride = Math.floor(next() * size);
       const start = Math.floor(next() * size);
       const length = 1 + Math.floor((next() * size) / (i % 2 ? 3 : 100));
+      const most = Math.floor(next() * 256);
       let expected = Number.POSITIVE_INFINITY;
-      for (let j = 0, place = start; j <= 255; j++, place = (place + stride) % size)
+      for (let j = 0, place = start; j <= most; j++, place = (place + stride) % size)
         if (place < length) {
           expected = j;
           break;
         }
-      expect(firstBelow(length, start, stride, size)).toBe(expected);
+      expect(firstBelow(length, start, stride, size, most)).toBe(expected);
     }
   });
 });

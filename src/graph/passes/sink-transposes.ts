@@ -37,6 +37,7 @@ function isReshape(shape: Shape, perm: readonly number[]): boolean {
 }
 
 export const sinkTransposes: Rewrite<number> = (graph) => {
+  if (!graph.nodes.some(({ op }) => op.kind === 'transpose')) return { graph, report: 0 };
   const sinker = new Sinker(graph);
   for (const node of graph.nodes) sinker.visit(node);
   const outputs = graph.outputs.map((id) => sinker.settle(id));

@@ -9,7 +9,7 @@
  * Where a channel reaches further, every double carries one weight (4 to a block) and the sums stay plain.
  */
 
-import type { KernelCall } from '../call.ts';
+import type { KernelCall, Operand } from '../call.ts';
 import { weightZeroPoints } from '../requantize.ts';
 import { flipOf, numbersOf } from './views.ts';
 
@@ -33,19 +33,65 @@ export function reachOf(call: KernelCall, depth: number, channelStep: number, st
   const outC = zeroPoints.length;
   const start = new Float64Array(outC);
   const ends = new Float64Array(2 * outC);
+  const words = step === 1 && channelStep % 4 === 0 ? wordsOf(weights.data) : null;
+  const sums = new Int32Array(2);
   for (let n = 0; n < outC; n++) {
+    const zeroPoint = zeroPoints[n];
+    let at = n * channelStep;
+    let sum = 0;
     let up = 0;
-    let down = 0;
-    for (let k = 0; k < depth; k++) {
-      const value = w[n * channelStep + k * step] - zeroPoints[n];
-      if (value > 0) up += value;
-      else down += value;
+    let k = 0;
+    if (words && zeroPoint === 0) {
+      sumWords(words, at >> 2, depth >> 2, sums);
+      [sum, up] = sums;
+      k = depth & -4;
+      at += k;
     }
-    start[n] = (biases ? biases[n] : 0) - inputZero * (up + down);
-    ends[2 * n] = start[n] + 255 * down;
+    for (; k < depth; k++) {
+      const value = w[at] - zeroPoint;
+      sum += value;
+      if (value > 0) up += value;
+      at += step;
+    }
+    start[n] = (biases ? biases[n] : 0) - inputZero * sum;
+    ends[2 * n] = start[n] + 255 * (sum - up);
     ends[2 * n + 1] = start[n] + 255 * up;
   }
   return { start, ends };
+}
+
+/** Signed bytes as words of four, where they are aligned. */
+function wordsOf(data: Operand['data']): Int32Array | null {
+  return data instanceof Int8Array && data.byteOffset % 4 === 0
+    ? new Int32Array(data.buffer, data.byteOffset, data.length >> 2)
+    : null;
+}
+
+/**
+ * The sum of all bytes and that of the positive ones, four at a time: before there is optimised code, a third of
+ * the time. Every second byte is added in 16 bits, in which 256 of them fit.
+ */
+function sumWords(words: Int32Array, from: number, count: number, sums: Int32Array): void {
+  sums[0] = -128 * 4 * count;
+  sums[1] = 0;
+  for (let first = from; first < from + count; first += 256) {
+    const end = Math.min(first + 256, from + count);
+    let even = 0;
+    let odd = 0;
+    let upEven = 0;
+    let upOdd = 0;
+    for (let i = first; i < end; i++) {
+      const word = words[i];
+      const above = word ^ 0x80808080; // bytes 128 higher
+      const up = word & 0x7f7f7f7f & ~(((word >>> 7) & 0x01010101) * 127); // 0 for negative bytes
+      even += above & 0xff00ff;
+      odd += (above >>> 8) & 0xff00ff;
+      upEven += up & 0xff00ff;
+      upOdd += (up >>> 8) & 0xff00ff;
+    }
+    sums[0] += (even % 65536) + Math.floor(even / 65536) + (odd % 65536) + Math.floor(odd / 65536);
+    sums[1] += (upEven % 65536) + Math.floor(upEven / 65536) + (upOdd % 65536) + Math.floor(upOdd / 65536);
+  }
 }
 
 export interface PackedI8 {

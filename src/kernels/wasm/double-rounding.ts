@@ -27,15 +27,29 @@ export function allSteps(stairs: Staircase, multiplier: number, shift: number, o
   const { at, k, free, ends, most } = stairs;
   free[0] = Number.NEGATIVE_INFINITY;
   free[1] = Number.POSITIVE_INFINITY;
-  const least = multiplyByQuantizedMultiplier(ends[0], multiplier, shift) - offset;
-  const last = multiplyByQuantizedMultiplier(ends[1], multiplier, shift) - offset;
-  stairs.least = Math.min(Math.max(0, least), most);
-  stairs.last = Math.min(Math.max(0, last), most);
+  const slope = multiplier * 2 ** (shift - 31);
+  stairs.least = roundedWithin(ends[0], multiplier, shift, slope, offset, offset + most) - offset;
+  stairs.last = roundedWithin(ends[1], multiplier, shift, slope, offset, offset + most) - offset;
   stairs.count = stairs.last - stairs.least;
   for (let i = 0; i < stairs.count; i++) {
     k[i] = stairs.least + 1 + i;
     at[i] = leastSum(k[i] + offset, multiplier, shift);
   }
+}
+
+/** multiplyByQuantizedMultiplier(sum), kept within lo…hi. `slope` is its rise: it is never more than 1 beside sum·slope. */
+export function roundedWithin(
+  sum: number,
+  multiplier: number,
+  shift: number,
+  slope: number,
+  lo: number,
+  hi: number,
+): number {
+  const near = sum * slope;
+  if (near < lo - 1) return lo;
+  if (near > hi + 1) return hi;
+  return Math.min(Math.max(multiplyByQuantizedMultiplier(sum, multiplier, shift), lo), hi);
 }
 
 /** The least sum that is rounded to v or more, v from −512 to 512. */
@@ -69,19 +83,18 @@ export function nearSteps(
   free[0] = Number.NEGATIVE_INFINITY;
   free[1] = Number.POSITIVE_INFINITY;
   if (ends[0] > ends[1]) return true;
-  const least = sign * multiplyByQuantizedMultiplier(sign * ends[0], multiplier, shift) - offset;
-  const last = sign * multiplyByQuantizedMultiplier(sign * ends[1], multiplier, shift) - offset;
-  stairs.least = Math.min(Math.max(0, least), most);
-  stairs.last = Math.min(Math.max(0, last), most);
-  const steps = stairs.last - stairs.least;
-  if (steps === 0) return true;
   const left = powersOfTwo[30 - Math.max(0, shift)];
   const one = powersOfTwo[Math.max(0, -shift)];
   const b = 2 * one * left;
+  const slope = multiplier / b;
+  const lo = sign > 0 ? offset : -offset - most;
+  stairs.least = Math.abs(roundedWithin(sign * ends[0], multiplier, shift, slope, lo, lo + most)) - offset;
+  stairs.last = Math.abs(roundedWithin(sign * ends[1], multiplier, shift, slope, lo, lo + most)) - offset;
+  const steps = stairs.last - stairs.least;
+  if (steps === 0) return true;
   const a = offset * b - ((shift < 0 ? one : 0) + 1) * left;
   const first = (stairs.least + 1) * b + a;
   const farthest = ((stairs.last + (search ? 1 : 0)) * b + a) / multiplier + mostStarts;
-  const slope = multiplier / b;
   const offSlope = search ? (mostUlps + 1) * slope * 2 ** -23 : Math.abs(fround(slope) - slope);
   const product = Math.ceil(farthest * (slope + offSlope));
   if (farthest > 2 ** 24 || product > 512) return false;
@@ -95,7 +108,7 @@ export function nearSteps(
   const stride = (multiplier - (b % multiplier)) % multiplier;
   let place = (near - (first % multiplier) + multiplier) % multiplier;
   for (let i = 0; i < steps; i++) {
-    const skipped = firstBelow(2 * near, place, stride, multiplier);
+    const skipped = firstBelow(2 * near, place, stride, multiplier, steps - 1 - i);
     i += skipped;
     if (i >= steps) break;
     place = (place + skipped * stride) % multiplier;
@@ -109,20 +122,28 @@ export function nearSteps(
 }
 
 /**
- * The least i ≥ 0 with (start + i·stride) mod size < length, or ∞ where it would be above 255. As Euclid's
+ * The least i ≥ 0 with (start + i·stride) mod size < length, or ∞ where it would be above `most`. As Euclid's
  * algorithm; start, stride < size are int32, whose remainders are quick.
  */
-export function firstBelow(length: number, start: number, stride: number, size: number): number {
+export function firstBelow(
+  length: number,
+  start: number,
+  stride: number,
+  size: number,
+  most: number,
+): number {
   if (start < length) return 0;
   if (stride === 0) return Number.POSITIVE_INFINITY;
   // Long strides forwards are short ones backwards.
-  if (2 * stride > size) return firstBelow(length, size - 1 - start + length, size - stride, size);
+  if (2 * stride > size) return firstBelow(length, size - 1 - start + length, size - stride, size, most);
   // After the first round, and after every further one, the place is one of 0…stride − 1: a smaller circle.
   const i = Math.ceil((size - start) / stride);
+  if (i > most) return Number.POSITIVE_INFINITY;
   const place = start + i * stride - size;
   const rest = (size | 0) % (stride | 0);
-  const rounds = firstBelow(length, place, rest === 0 ? 0 : stride - rest, stride);
+  const mostRounds = Math.floor(((most - i) * stride + place) / size);
+  const rounds = firstBelow(length, place, rest === 0 ? 0 : stride - rest, stride, mostRounds);
   // Each round moves the place by −rest, and it stays on the circle.
   const found = i + Math.ceil((rounds * size - place) / stride);
-  return found > 255 ? Number.POSITIVE_INFINITY : found;
+  return found > most ? Number.POSITIVE_INFINITY : found;
 }

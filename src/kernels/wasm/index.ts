@@ -52,25 +52,26 @@ export function wasmKernels(options: TargetOptions = {}): KernelSet {
 export const wasm: KernelSet = wasmKernels();
 
 function offer(call: KernelCall, target: Target, choice: string | undefined): EmittedOffer | null {
+  const isFloat = call.inputs[0]?.dtype === 'f32';
   switch (call.arithmetic.kind) {
     case 'conv2d':
-      return offerConv2dI8(call, target, choice) ?? offerConv2dF32(call, target, choice);
+      return isFloat ? offerConv2dF32(call, target, choice) : offerConv2dI8(call, target, choice);
     case 'depthwiseConv2d':
-      return offerDepthwiseI8(call, target, choice) ?? offerDepthwiseF32(call, target, choice);
+      return isFloat ? offerDepthwiseF32(call, target, choice) : offerDepthwiseI8(call, target, choice);
     case 'transposedConv2d':
       return offerTransposedConv2d(call, target, choice);
     case 'dense':
-      return offerDenseI8(call, target) ?? offerDenseF32(call, target);
+      return isFloat ? offerDenseF32(call, target) : offerDenseI8(call, target);
     case 'maxPool2d':
     case 'averagePool2d':
-      return offerPool2dI8(call, target) ?? offerPool2dF32(call, target);
+      return isFloat ? offerPool2dF32(call, target) : offerPool2dI8(call, target);
     case 'reduce':
-      return offerReduceI8(call, target) ?? offerReduce(call, target);
+      return isFloat ? offerReduce(call, target) : offerReduceI8(call, target);
     case 'binary':
     case 'unary':
     case 'clamp':
     case 'prelu':
-      return offerElementwiseI8(call, target) ?? offerElementwiseF32(call, target);
+      return isFloat ? offerElementwiseF32(call, target) : offerElementwiseI8(call, target);
     case 'softmax':
       return offerSoftmax(call, target);
     case 'convert':

@@ -10,6 +10,7 @@
 import type { KernelCall } from '../call.ts';
 import { numbersOf } from '../js/views.ts';
 import { weightZeroPoints } from '../requantize.ts';
+import { fitAsStored } from './pack-i8.ts';
 import type { Target } from './target.ts';
 
 /** Tap ky·kW + kx of each lane, or −1. */
@@ -52,6 +53,7 @@ export function partsOf(call: KernelCall, taps: LaneTaps, channels: number, targ
 
 /** How many more vectors each weight needs, or null where none does. */
 function leftOver(call: KernelCall, outC: number): Uint8Array | null {
+  if (fitAsStored(call)) return null;
   const w = numbersOf(call.inputs[1])!; // (taps, outC)
   const zeroPoints = weightZeroPoints(call);
   let more: Uint8Array | null = null;

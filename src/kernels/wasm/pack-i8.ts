@@ -36,11 +36,17 @@ export function weightCentres(call: KernelCall, depth: number, target: Target): 
   return { centres: zeroPoints.fill(middle), windowFactor: middle - zeroPointsOf(call) };
 }
 
+/** Signed weights with no zero point fit s8 whatever they are. */
+export function fitAsStored({ inputs: [, { dtype, quantization }] }: KernelCall): boolean {
+  return dtype === 'i8' && quantization!.zeroPoint.every((z) => z === 0);
+}
+
 function zeroPointsOf(call: KernelCall): number {
   return call.inputs[1].quantization!.zeroPoint[0];
 }
 
 function fits(call: KernelCall, zeroPoints: Int32Array, depth: number): boolean {
+  if (fitAsStored(call)) return true;
   const w = numbersOf(call.inputs[1])!;
   for (let n = 0, i = 0; n < zeroPoints.length; n++) {
     const z = zeroPoints[n];
@@ -77,6 +83,10 @@ export function packWeights(
   const outC = centres.length;
   const { length } = runs;
   const kr = target.dot === 'u8' ? 4 : 2;
+  if (kr === 4 && length % 4 === 0 && fitAsStored(call)) {
+    packWords(bytes, w as Int8Array, outC, nr);
+    return;
+  }
   const to = target.dot === 'u8' ? bytes : new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   const padded = groupsOf(runs, target) * kr;
   to.fill(0);
@@ -87,11 +97,30 @@ export function packWeights(
       const centre = centres[c];
       for (let run = 0; run < runs.runs; run++) {
         const from = (c * runs.runs + run) * length;
-        const at = block + run * padded * width + (c - first) * kr;
-        for (let k = 0; k < length; k++) {
-          const inGroup = k & (kr - 1);
-          to[at + (k - inGroup) * width + inGroup] = w[from + k] - centre;
+        let at = block + run * padded * width + (c - first) * kr;
+        for (let k = 0; k < length; k += kr) {
+          for (let i = k; i < k + kr && i < length; i++) to[at + i - k] = w[from + i] - centre;
+          at += width * kr;
         }
+      }
+    }
+  }
+}
+
+/** The same where no group is cut short and nothing is taken off: whole groups move, as words. */
+function packWords(bytes: Uint8Array, w: Int8Array, outC: number, nr: number): void {
+  const aligned = w.byteOffset % 4 === 0 ? w : w.slice();
+  const from = new Int32Array(aligned.buffer, aligned.byteOffset, w.length / 4); // (outC, groups)
+  const to = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const groups = from.length / outC;
+  for (let first = 0; first < outC; first += nr) {
+    const width = Math.min(nr, Math.ceil((outC - first) / 4) * 4);
+    for (let c = first; c < first + width; c++) {
+      let at = first * groups + c - first;
+      const end = (c + 1) * groups;
+      for (let i = c * groups; i < end; i++) {
+        to[at] = c < outC ? from[i] : 0;
+        at += width;
       }
     }
   }
@@ -115,7 +144,7 @@ export function packChannels(
     const start = target.dot === 'u8' ? reach.start[c] : (bias?.[c] ?? 0);
     words[(c >> 2) * stride + (c & 3)] = start + requantizer.start[c];
   }
-  for (let i = 0; i < constants.length; i++)
-    words[Math.floor(i / size) * stride + 4 + (i % size)] = constants[i];
+  for (let i = 0, to = 4; i < constants.length; i += size, to += stride)
+    words.set(constants.subarray(i, i + size), to);
   return words;
 }

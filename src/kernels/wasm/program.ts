@@ -113,7 +113,10 @@ export class Program {
   /** The next step of the network: one call, or several in a row. */
   step(...calls: readonly (readonly [kernel: FunctionRef, ...values: number[]])[]): void {
     const step = this.#module.function({ parameters: [] }, (f) => {
-      for (const [kernel, ...values] of calls) f.call(kernel, ...values.map((value) => f.i32(value)));
+      for (const [kernel, ...values] of calls) {
+        for (const value of values) f.i32(value);
+        f.call(kernel);
+      }
     });
     this.#steps.push(step);
   }

@@ -19,15 +19,13 @@
 import type { Clamp, KernelCall } from '../call.ts';
 import {
   channelMultipliers,
-  clampTo,
   evenMultipliers,
-  multiplyByQuantizedMultiplier,
   quantizedBounds,
   roundHalfEven,
   roundsToEven,
   zeroPointOf,
 } from '../requantize.ts';
-import { allSteps, leastSum, nearSteps } from './double-rounding.ts';
+import { allSteps, leastSum, nearSteps, roundedWithin } from './double-rounding.ts';
 import {
   constantLine,
   fitBias,
@@ -118,8 +116,8 @@ function withForm(
 /** Sums, shifted left where the multiplier asks for it, stay within int32; multipliers are not negative. */
 function fitsInt32({ multipliers, shifts, reach }: Layer): boolean {
   for (let c = 0; c < multipliers.length; c++) {
-    const largest = Math.max(-reach[2 * c], reach[2 * c + 1]);
-    if (!(largest * 2 ** Math.max(shifts[c], 0) < 2 ** 31) || multipliers[c] < 0) return false;
+    const most = shifts[c] > 0 ? 2 ** (31 - shifts[c]) : 2 ** 31;
+    if (!(-reach[2 * c] < most && reach[2 * c + 1] < most) || multipliers[c] < 0) return false;
   }
   return true;
 }
@@ -134,7 +132,7 @@ function prove(
   const result = withForm(layer, form, base);
   const { scale, bias, negativeBias, start } = result;
   const outC = multipliers.length;
-  const isUniform = multipliers.every((m, c) => m === multipliers[0] && shifts[c] === shifts[0]);
+  const isUniform = areEqual(multipliers) && areEqual(shifts);
   const rooms = [newStaircase(), newStaircase(), newStaircase()];
   let line: Line | null = null;
   for (let c = 0; c < outC; c++) {
@@ -152,6 +150,11 @@ function prove(
   return result;
 }
 
+function areEqual(list: Int32Array): boolean {
+  for (let i = 1; i < list.length; i++) if (list[i] !== list[0]) return false;
+  return true;
+}
+
 /** A line for the sums from…to of one channel. For most the nearest scale does, and a few steps prove it. */
 function proveChannel(
   layer: Layer,
@@ -165,10 +168,10 @@ function proveChannel(
   const { zeroPoint, lo, hi, fused } = layer;
   const multiplier = layer.multipliers[c];
   const shift = layer.shifts[c];
-  const low = multiplyByQuantizedMultiplier(from, multiplier, shift) + zeroPoint;
-  const high = multiplyByQuantizedMultiplier(to, multiplier, shift) + zeroPoint;
-  if (low === high || high <= lo || low >= hi) return constantLine(clampTo(layer, low) - base);
   const slope = multiplier * 2 ** (shift - 31);
+  const low = roundedWithin(from, multiplier, shift, slope, lo - zeroPoint, hi - zeroPoint) + zeroPoint;
+  const high = roundedWithin(to, multiplier, shift, slope, lo - zeroPoint, hi - zeroPoint) + zeroPoint;
+  if (low === high) return constantLine(low - base);
   const scale = Math.fround(slope);
   const offset = lo - zeroPoint;
   stairs.ends[0] = from;
@@ -184,10 +187,6 @@ function proveChannel(
       allSteps(stairs, multiplier, shift, offset);
     return fitLine(stairs, slope, fused);
   }
-  // The sums that give the base; where none does, some before the first or behind the last.
-  const left = Math.min(Math.max(from - mostStarts, leastSum(base - zeroPoint, multiplier, shift)), to + 1);
-  const next = leastSum(base - zeroPoint + 1, multiplier, shift);
-  const right = Math.max(left, Math.min(Math.max(from, next - 1), to + mostStarts));
   if (base === zeroPoint) {
     up.ends[0] = Math.max(0, from);
     up.ends[1] = to;
@@ -200,6 +199,12 @@ function proveChannel(
       const negativeBias = -fitBias(down, scale, 0, fused, false);
       if (!Number.isNaN(bias + negativeBias)) return { scale, bias, negativeBias, start: 0 };
     }
+  }
+  // The sums that give the base; where none does, some before the first or behind the last.
+  const left = Math.min(Math.max(from - mostStarts, leastSum(base - zeroPoint, multiplier, shift)), to + 1);
+  const next = leastSum(base - zeroPoint + 1, multiplier, shift);
+  const right = Math.max(left, Math.min(Math.max(from, next - 1), to + mostStarts));
+  if (base === zeroPoint) {
     if (nearSteps(up, multiplier, shift, 0, 1, true) && nearSteps(down, multiplier, shift, 0, -1, true))
       return fitTwoLines(up, down, left, right, slope, fused);
   }

@@ -37,13 +37,16 @@ export function probe({ relaxed = true }: TargetOptions = {}): Target | string {
   const api = webAssemblyOrNull();
   if (api === null) return 'this JavaScript engine has no WebAssembly';
   // Where the products run, all of SIMD is there.
-  const sums = relaxed ? tryRun(api, relaxedProducts) : '';
-  if (typeof sums !== 'string') {
+  const sums = relaxed ? run(api, relaxedProducts) : null;
+  if (sums) {
     const dot = isExact(sums) ? 'u8' : 'i16';
     return { dot, madd: true, encoding: dot };
   }
-  const plain = tryRun(api, (f) => f.set(f.local('v128'), f.op('i32x4.add', f.i32x4(1), f.i32x4(2))));
-  if (typeof plain === 'string') return `WebAssembly with SIMD cannot be compiled here (${plain})`;
+  try {
+    new api.Module(moduleOf((f) => f.set(f.local('v128'), f.i32x4(1))));
+  } catch (error) {
+    return `WebAssembly with SIMD cannot be compiled here (${(error as Error).message})`;
+  }
   return { dot: 'i16', madd: false, encoding: 'i16' };
 }
 
@@ -91,17 +94,20 @@ function isExact(memory: ArrayBuffer): boolean {
   });
 }
 
-/** Runs a function once; gives its memory, or what went wrong. */
-function tryRun(api: WebAssemblyApi, build: (f: FunctionBuilder) => void): ArrayBuffer | string {
+/** Runs a function once; gives its memory, or null where the engine does not know its instructions. */
+function run(api: WebAssemblyApi, build: (f: FunctionBuilder) => void): ArrayBuffer | null {
   try {
-    const module = new ModuleBuilder();
-    module.export('run', module.function({ parameters: [] }, build));
     const memory = new api.Memory({ initial: 1, maximum: 1 });
-    const bytes = module.bytes({ module: 'vireo', name: 'memory', pages: 1 });
-    const { exports } = new api.Instance(new api.Module(bytes), { vireo: { memory } });
+    const { exports } = new api.Instance(new api.Module(moduleOf(build)), { vireo: { memory } });
     (exports['run'] as () => void)();
     return memory.buffer;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return null;
   }
+}
+
+function moduleOf(build: (f: FunctionBuilder) => void): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  module.export('run', module.function({ parameters: [] }, build));
+  return module.bytes({ module: 'vireo', name: 'memory', pages: 1 });
 }

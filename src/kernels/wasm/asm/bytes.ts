@@ -1,12 +1,10 @@
 /** A growing array of bytes, and the number formats of WebAssembly's binary format (specification, §5.2). */
 export class Bytes {
   #data: Uint8Array;
-  #view: DataView;
   length = 0;
 
   constructor(capacity: number) {
     this.#data = new Uint8Array(capacity);
-    this.#view = new DataView(this.#data.buffer);
   }
 
   /** What was written; valid until the next write. */
@@ -20,16 +18,30 @@ export class Bytes {
     const grown = new Uint8Array(Math.max(needed, 2 * this.#data.length));
     grown.set(this.#data);
     this.#data = grown;
-    this.#view = new DataView(grown.buffer);
   }
 
   byte(value: number): void {
-    this.#room(1);
+    if (this.length === this.#data.length) this.#room(1);
     this.#data[this.length++] = value;
+  }
+
+  /** A byte and a `u32` behind it, which most often is one byte as well. */
+  coded(code: number, value: number): void {
+    if (value >>> 7 === 0 && this.length + 2 <= this.#data.length) {
+      this.#data[this.length++] = code;
+      this.#data[this.length++] = value;
+    } else {
+      this.byte(code);
+      this.u32(value);
+    }
   }
 
   /** LEB128, unsigned, below 2³². */
   u32(value: number): void {
+    if (value >>> 7 === 0) {
+      this.byte(value);
+      return;
+    }
     this.#room(5);
     let rest = value >>> 0;
     while (rest >= 0x80) {
@@ -62,13 +74,13 @@ export class Bytes {
 
   f32(value: number): void {
     this.#room(4);
-    this.#view.setFloat32(this.length, value, true);
+    new DataView(this.#data.buffer).setFloat32(this.length, value, true);
     this.length += 4;
   }
 
   f64(value: number): void {
     this.#room(8);
-    this.#view.setFloat64(this.length, value, true);
+    new DataView(this.#data.buffer).setFloat64(this.length, value, true);
     this.length += 8;
   }
 

@@ -51,13 +51,8 @@ export const typeCodes: Readonly<Record<ValueType, number>> = {
 };
 const emptyBlock = 0x40;
 
-const tokens = {
-  i: { type: 'i32' },
-  l: { type: 'i64' },
-  f: { type: 'f32' },
-  d: { type: 'f64' },
-  v: { type: 'v128' },
-} as const;
+/** What every method returns that leaves a value on the stack: its type is TypeScript's business alone. */
+const onStack = {} as never;
 
 export class FunctionBuilder {
   readonly #code: Bytes;
@@ -77,23 +72,22 @@ export class FunctionBuilder {
   }
 
   locals<T extends ValueType>(type: T, count: number): Local<T>[] {
-    return Array.from({ length: count }, () => this.local(type));
+    const locals: Local<T>[] = [];
+    for (let i = 0; i < count; i++) locals.push(this.local(type));
+    return locals;
   }
 
   get<T extends ValueType>(local: Local<T>): Typed<T> {
-    this.#code.byte(structure['local.get']);
-    this.#code.u32(local.index);
+    this.#code.coded(structure['local.get'], local.index);
     return local;
   }
 
   set<T extends ValueType>(local: Local<T>, _value: Typed<T>): void {
-    this.#code.byte(structure['local.set']);
-    this.#code.u32(local.index);
+    this.#code.coded(structure['local.set'], local.index);
   }
 
   tee<T extends ValueType>(local: Local<T>, _value: Typed<T>): Typed<T> {
-    this.#code.byte(structure['local.tee']);
-    this.#code.u32(local.index);
+    this.#code.coded(structure['local.tee'], local.index);
     return local;
   }
 
@@ -107,32 +101,32 @@ export class FunctionBuilder {
   i32(value: number): I32 {
     this.#code.byte(structure['i32.const']);
     this.#code.s32(value);
-    return tokens.i;
+    return onStack;
   }
 
   i64(value: bigint): I64 {
     this.#code.byte(structure['i64.const']);
     this.#code.s64(value);
-    return tokens.l;
+    return onStack;
   }
 
   f32(value: number): F32 {
     this.#code.byte(structure['f32.const']);
     this.#code.f32(value);
-    return tokens.f;
+    return onStack;
   }
 
   f64(value: number): F64 {
     this.#code.byte(structure['f64.const']);
     this.#code.f64(value);
-    return tokens.d;
+    return onStack;
   }
 
   /** Sixteen bytes, the lowest lane first. */
   v128(bytes: ArrayLike<number>): V128 {
     this.#opcode(structure['v128.const']);
     for (let i = 0; i < 16; i++) this.#code.byte(bytes[i]! & 0xff);
-    return tokens.v;
+    return onStack;
   }
 
   i8x16(value: number): V128 {
@@ -153,8 +147,10 @@ export class FunctionBuilder {
 
   // Instructions.
 
-  op<N extends PlainOpcode>(name: N, ..._operands: OperandsOf<N>): ResultOf<N> {
-    return this.#instruction(name);
+  op<N extends PlainOpcode>(name: N, ...operands: OperandsOf<N>): ResultOf<N>;
+  op(name: PlainOpcode): never {
+    this.#instruction(name);
+    return onStack;
   }
 
   /** Loads and stores; `offset` in bytes, 0 or more. */
@@ -162,15 +158,13 @@ export class FunctionBuilder {
     name: N,
     ...operands: [...OperandsOf<N>, offset?: number | undefined]
   ): ResultOf<N> {
-    const last = operands[operands.length - 1];
-    const result = this.#instruction(name);
-    this.#memory(name, typeof last === 'number' ? last : 0);
-    return result;
+    this.#access(name, operands);
+    return onStack;
   }
 
   /** The same under the name that reads better where nothing comes back. */
   store<N extends MemoryOpcode>(name: N, ...operands: [...OperandsOf<N>, offset?: number | undefined]): void {
-    this.load<N>(name, ...operands);
+    this.#access(name, operands);
   }
 
   /** Loads or stores of one lane of a vector. */
@@ -179,24 +173,23 @@ export class FunctionBuilder {
     lane: number,
     ...operands: [...OperandsOf<N>, offset?: number | undefined]
   ): ResultOf<N> {
-    const last = operands[operands.length - 1];
-    const result = this.#instruction(name);
-    this.#memory(name, typeof last === 'number' ? last : 0);
+    this.#access(name, operands);
     this.#code.byte(lane);
-    return result;
+    return onStack;
   }
 
-  lane<N extends LaneOpcode>(name: N, lane: number, ..._operands: OperandsOf<N>): ResultOf<N> {
-    const result = this.#instruction(name);
+  lane<N extends LaneOpcode>(name: N, lane: number, ...operands: OperandsOf<N>): ResultOf<N>;
+  lane(name: LaneOpcode, lane: number): never {
+    this.#instruction(name);
     this.#code.byte(lane);
-    return result;
+    return onStack;
   }
 
   /** Bytes 0…15 are those of a, 16…31 those of b. */
   shuffle(lanes: ArrayLike<number>, _a: V128, _b: V128): V128 {
     this.#instruction('i8x16.shuffle');
     for (let i = 0; i < 16; i++) this.#code.byte(lanes[i]!);
-    return tokens.v;
+    return onStack;
   }
 
   /** Stops the program with an error of the engine. */
@@ -210,8 +203,7 @@ export class FunctionBuilder {
   }
 
   call(target: FunctionRef, ..._operands: readonly Typed<ValueType>[]): void {
-    this.#code.byte(structure.call);
-    this.#code.u32(target.index);
+    this.#code.coded(structure.call, target.index);
   }
 
   // Structure.
@@ -237,13 +229,11 @@ export class FunctionBuilder {
   }
 
   br(label: Label): void {
-    this.#code.byte(structure.br);
-    this.#code.u32(this.#depth - label.depth);
+    this.#code.coded(structure.br, this.#depth - label.depth);
   }
 
   brIf(label: Label, _condition: I32): void {
-    this.#code.byte(structure.br_if);
-    this.#code.u32(this.#depth - label.depth);
+    this.#code.coded(structure.br_if, this.#depth - label.depth);
   }
 
   /** body() as often as a constant says; nothing is emitted around it for once. */
@@ -290,25 +280,19 @@ export class FunctionBuilder {
   }
 
   #opcode(code: number): void {
-    if (code < 0x100) {
-      this.#code.byte(code);
-    } else {
-      this.#code.byte(code >> 12);
-      this.#code.u32(code & 0xfff);
-    }
+    if (code >= 0x100) this.#code.coded(code >> 12, code & 0xfff);
+    else this.#code.byte(code);
   }
 
-  #instruction<N extends Opcode>(name: N): ResultOf<N> {
-    const [code, signature] = opcodes[name];
-    this.#opcode(code);
-    const result = signature.charAt(signature.length - 1);
-    // The row says what the type says: both are read from the same string.
-    return tokens[result as keyof typeof tokens] as never;
+  #instruction(name: Opcode): void {
+    this.#opcode(opcodes[name][0]);
   }
 
-  #memory(name: MemoryOpcode | MemoryLaneOpcode, offset: number): void {
-    this.#code.byte(opcodes[name][2].charCodeAt(7) - 48);
-    this.#code.u32(offset);
+  /** An instruction whose last operand is its offset, where that is a number. */
+  #access(name: MemoryOpcode | MemoryLaneOpcode, operands: readonly unknown[]): void {
+    const offset = operands[operands.length - 1];
+    this.#instruction(name);
+    this.#code.coded(opcodes[name][2].charCodeAt(7) - 48, typeof offset === 'number' ? offset : 0);
   }
 
   #nest(code: number, body: (label: Label) => void): void {

@@ -30,6 +30,7 @@ export class ModuleBuilder {
   readonly #exports: { readonly name: string; readonly index: number }[] = [];
   readonly #code = new Bytes(1 << 15);
   readonly #body = new Bytes(1 << 13);
+  readonly #locals = new Bytes(1 << 7);
 
   /** Bytes of code so far. */
   get codeBytes(): number {
@@ -49,7 +50,8 @@ export class ModuleBuilder {
       parameters.map((type, index) => ({ type, index })),
     );
     body.byte(structure.end);
-    const locals = new Bytes(16);
+    const locals = this.#locals;
+    locals.length = 0;
     f.writeLocals(locals);
     this.#code.u32(locals.length + body.length);
     this.#code.append(locals.data);
