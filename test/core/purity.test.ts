@@ -12,6 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   quant: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   io: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   threads: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  'train.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
   'portable.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
   cli: ['io', 'quant', 'index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
 };
