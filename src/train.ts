@@ -13,3 +13,4 @@ export {
   withUpdates,
 } from './graph/train/optimizers.ts';
 export { trainReference } from './kernels/train/reference/index.ts';
+export { trainWasm, trainWasmKernels } from './kernels/train/wasm/index.ts';

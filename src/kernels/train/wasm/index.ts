@@ -1,0 +1,64 @@
+/** Generated kernels of training: layers whose weights change, their gradients, batch normalisation, masks, pools. */
+import { denseStrides } from '../../../tensor.ts';
+import { type EmittedOffer, type KernelCall, type KernelSet, noPad, type Place } from '../../call.ts';
+import { isFloat } from '../../js/views.ts';
+import { Program } from '../../wasm/program.ts';
+import { probe, type Target, type TargetOptions } from '../../wasm/target.ts';
+import { offerConv2d, offerConv2dInput, offerDense } from './conv2d.ts';
+import { offerConv2dWeights } from './conv2d-weights.ts';
+
+/** A set for the machine at hand, to stand beside `wasm`, whose notice it leaves to it. */
+export function trainWasmKernels(options: TargetOptions = {}): KernelSet {
+  let target: Target | string | undefined;
+  return {
+    name: 'train-wasm',
+    offer: (call) => {
+      target ??= probe(options);
+      const found = typeof target === 'string' ? null : offer(call, target);
+      return found && withConstants(call, found);
+    },
+    fuses: true,
+    program: (arenaBytes) => new Program(arenaBytes),
+  };
+}
+
+export const trainWasm: KernelSet = trainWasmKernels();
+
+/** Any operand may be a constant here: it is given a place as the others have. */
+function withConstants({ inputs }: KernelCall, offered: EmittedOffer): EmittedOffer {
+  return {
+    ...offered,
+    emit: (program, places, output, scratch) => {
+      const all = places.map((place, i): Place => {
+        const { data, shape } = inputs[i]!;
+        if (place || !data) return place!;
+        const address = program.constantOf(data);
+        return { address, strides: denseStrides(shape), border: noPad, encoding: 'stored' };
+      });
+      offered.emit(program, all, output, scratch);
+    },
+  };
+}
+
+function offer(call: KernelCall, target: Target): EmittedOffer | null {
+  const op = call.arithmetic;
+  switch (op.kind) {
+    case 'conv2d':
+      return offerConv2d(call, target);
+    case 'dense':
+      return offerDense(call, target);
+    case 'transposedConvNd':
+      return offerConv2dInput(call, target);
+    case 'training':
+      break;
+    default:
+      return null;
+  }
+  if (call.following || !isFloat(call)) return null;
+  switch (op.fn) {
+    case 'conv2dWeights':
+      return offerConv2dWeights(call, op, target);
+    default:
+      return null;
+  }
+}
