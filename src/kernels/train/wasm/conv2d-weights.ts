@@ -20,6 +20,7 @@
  * Exact: products are added in f32; |error| ≤ (P + 1)·2⁻²⁴·Σ|dy·x| for P pixels.
  */
 import type { EmittedOffer, KernelCall, Place } from '../../call.ts';
+import type { WindowGeometry } from '../../geometry.ts';
 import { isEmpty } from '../../js/views.ts';
 import type { FunctionBuilder, Local } from '../../wasm/asm/function.ts';
 import { borderOf, firstTap } from '../../wasm/conv2d-f32.ts';
@@ -31,7 +32,6 @@ import type { Parameters } from '../../wasm/program.ts';
 import type { Target } from '../../wasm/target.ts';
 import { chooseTiling, even, type Segment } from '../../wasm/tiles-conv-f32.ts';
 import { type Call, framedInput } from '../../wasm/window-conv-f32.ts';
-import type { WindowGeometry } from '../../geometry.ts';
 import { layerGeometry, type TrainingOf } from '../call.ts';
 
 /** Of a band: what the first cache holds beside the sums. */
@@ -261,4 +261,3 @@ class Tile {
     }
   }
 }
-

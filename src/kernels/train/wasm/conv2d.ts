@@ -212,4 +212,3 @@ export function offerConv2dInput(call: KernelCall, target: Target): EmittedOffer
     },
   };
 }
-

@@ -4,8 +4,11 @@ import { type EmittedOffer, type KernelCall, type KernelSet, noPad, type Place }
 import { isFloat } from '../../js/views.ts';
 import { Program } from '../../wasm/program.ts';
 import { probe, type Target, type TargetOptions } from '../../wasm/target.ts';
+import { offerBatchNorm } from './batch-norm.ts';
+import { offerClamp } from './clamp.ts';
 import { offerConv2d, offerConv2dInput, offerDense } from './conv2d.ts';
 import { offerConv2dWeights } from './conv2d-weights.ts';
+import { offerMaxPool } from './max-pool.ts';
 
 /** A set for the machine at hand, to stand beside `wasm`, whose notice it leaves to it. */
 export function trainWasmKernels(options: TargetOptions = {}): KernelSet {
@@ -54,8 +57,17 @@ function offer(call: KernelCall, target: Target): EmittedOffer | null {
     default:
       return null;
   }
-  if (call.following || !isFloat(call)) return null;
+  if (!isFloat(call) || (call.following && op.fn !== 'batchNorm')) return null;
   switch (op.fn) {
+    case 'moments':
+    case 'batchNorm':
+    case 'batchNormSums':
+    case 'batchNormInput':
+      return offerBatchNorm(call, op);
+    case 'clamp':
+      return offerClamp(call, op);
+    case 'maxPool2d':
+      return offerMaxPool(call, op);
     case 'conv2dWeights':
       return offerConv2dWeights(call, op, target);
     default:

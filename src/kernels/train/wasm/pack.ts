@@ -31,7 +31,13 @@ export function packedBytes({ groups, depth, blocks }: Omit<PackedShape, 'channe
 }
 
 /** The call that packs weights at `w` to `packed`. */
-export function packCall(program: Program, shape: PackedShape, source: Source, w: number, packed: number): Call {
+export function packCall(
+  program: Program,
+  shape: PackedShape,
+  source: Source,
+  w: number,
+  packed: number,
+): Call {
   const { groups, channels, blocks } = shape;
   const spec: PackSpec = { groups, channels, blocks, ...source };
   return [program.kernel('pack-f32', spec, 2, buildPack), w, packed];
