@@ -61,7 +61,7 @@ export function offerConv2dWeights(
       const calls: Call[] = [];
       const sums = scratch;
       const x = framedInput(program, xPlace!, shape, border, sums + Math.ceil(sumBytes / 16) * 16, calls);
-      const spec = specOf(g, x, dy!, target);
+      const spec = specOf(g, x, dy!, dw, target);
       const kernel = program.kernel('conv2d-weights-f32', spec, 4, build);
       for (let group = 0; group < g.groups; group++)
         calls.push([
@@ -69,7 +69,7 @@ export function offerConv2dWeights(
           firstTap(g, x) + 4 * group * (g.inC / g.groups),
           dy!.address + 4 * group * outputs,
           sums,
-          dw.address + 4 * group * outputs * depth,
+          dw.address + 4 * group * outputs * dw.strides[0]!,
         ]);
       program.step(...calls);
     },
@@ -94,10 +94,11 @@ interface Spec {
   readonly run: number;
   readonly tiles: readonly Segment[];
   readonly blocks: readonly Segment[];
-  readonly outputs: number;
+  /** Axes of dw, and the bytes from one element along each to the next. */
+  readonly to: readonly { readonly count: number; readonly step: number }[];
 }
 
-function specOf(g: WindowGeometry, x: Place, dy: Place, target: Target): Spec {
+function specOf(g: WindowGeometry, x: Place, dy: Place, dw: Place, target: Target): Spec {
   const depth = g.inC / g.groups;
   const outputs = g.outC / g.groups;
   const [xPicture, xRow, xPixel] = x.strides.map((stride) => 4 * stride) as [number, number, number];
@@ -125,7 +126,7 @@ function specOf(g: WindowGeometry, x: Place, dy: Place, target: Target): Spec {
     run,
     tiles: tiling.columns,
     blocks: tiling.channels,
-    outputs,
+    to: [outputs, g.kH, g.kW, depth].map((count, axis) => ({ count, step: 4 * dw.strides[axis]! })),
   };
 }
 
@@ -139,7 +140,10 @@ function build(f: FunctionBuilder, s: Spec, [x, dy, sums, dw]: Parameters): void
 
   const overTaps = (level: number, body: () => void): void => {
     const tap = s.taps[level];
-    if (!tap) return body();
+    if (!tap) {
+      body();
+      return;
+    }
     const inner = s.taps.slice(level + 1).reduce((product, { count }) => product * count, s.run);
     const moves: Move[] = [
       [x!, tap.step],
@@ -174,15 +178,22 @@ function build(f: FunctionBuilder, s: Spec, [x, dy, sums, dw]: Parameters): void
   );
   // dw[o][k] = sums[k][o]
   const at = f.local('i32');
-  f.repeat(s.outputs, () => {
-    f.set(at, f.get(sums!));
-    f.repeat(depth, () => {
-      f.store('f32.store', f.get(dw!), f.load('f32.load', f.get(at)));
-      f.advance(at, row);
-      f.advance(dw!, 4);
+  const write = (axis: number): void => {
+    const { count, step } = s.to[axis]!;
+    f.repeat(count, () => {
+      if (axis === 0) f.set(at, f.get(sums!));
+      if (axis < 3) {
+        write(axis + 1);
+      } else {
+        f.store('f32.store', f.get(dw!), f.load('f32.load', f.get(at)));
+        f.advance(at, row);
+      }
+      f.advance(dw!, step);
+      if (axis === 0) f.advance(sums!, 4);
     });
-    f.advance(sums!, 4);
-  });
+    f.advance(dw!, -step * count);
+  };
+  write(0);
 }
 
 function zero(f: FunctionBuilder, to: Local<'i32'>, vectors: number): void {

@@ -55,15 +55,25 @@ export function offerConv2d(call: KernelCall, target: Target): EmittedOffer | nu
       const { rows, columns } = window;
       const tiling = isAsThought ? usual : chooseTiling({ ...extentsOf(g), rows, columns }, target);
       const packed: PackedShape = { groups: g.groups, channels, depth, blocks: tiling.channels };
-      const w = places[1]!.address;
+      const { address: w, strides } = places[1]!;
+      const [wOut, wRow, wPixel, wIn] = strides.map((stride) => 4 * stride) as [
+        number,
+        number,
+        number,
+        number,
+      ];
       calls.push(
         packCall(
           program,
           packed,
           {
-            groupStep: 4 * channels * depth,
-            channelStep: 4 * depth,
-            dimensions: [{ count: depth, step: 4 }],
+            groupStep: channels * wOut,
+            channelStep: wOut,
+            dimensions: [
+              { count: g.kH, step: wRow },
+              { count: g.kW, step: wPixel },
+              { count: g.inC / g.groups, step: wIn },
+            ],
           },
           w,
           scratch,
@@ -113,15 +123,15 @@ export function offerDense(call: KernelCall, target: Target): EmittedOffer | nul
     target,
   );
   if (!offer) return null;
-  const flat = (place: Place, channels: number): Place => ({
+  const flat = (place: Place, channels: number, rows = M): Place => ({
     ...place,
-    strides: [M * channels, M * channels, channels, 1],
+    strides: [rows * channels, rows * channels, channels, 1],
   });
   return {
     ...offer,
     strided: false,
-    emit: (program, [x, ...others], y, scratch) =>
-      offer.emit(program, [flat(x!, K), ...others], flat(y, N), scratch),
+    emit: (program, [x, w, ...others], y, scratch) =>
+      offer.emit(program, [flat(x!, K), flat(w!, K, 1), ...others], flat(y, N), scratch),
   };
 }
 
@@ -163,7 +173,8 @@ export function offerConv2dInput(call: KernelCall, target: Target): EmittedOffer
       const calls: Call[] = [];
       const x = framedInput(program, places[0]!, shape, border, scratch + own, calls);
       const [, xRow, xPixel] = x.strides as [number, number, number];
-      const w = places[1]!.address;
+      const { address: w, strides } = places[1]!;
+      const [wOut, wRow, wPixel] = strides.map((stride) => 4 * stride) as [number, number, number];
       const bias = program.constantOf(new Float32Array(lanes));
       let at = scratch;
       for (const h of down)
@@ -172,17 +183,17 @@ export function offerConv2dInput(call: KernelCall, target: Target): EmittedOffer
           const depth = transposed.depthOf(g, h, v);
           const packed: PackedShape = { groups: 1, channels: outC, depth, blocks: tiling.channels };
           if (depth > 0) {
-            const tap = 4 * outC;
             const source = {
               groupStep: 0,
               channelStep: 4,
               dimensions: [
-                { count: h.taps.length, step: -strideH * kW * tap },
-                { count: v.taps.length, step: -strideW * tap },
-                { count: inC, step: kH * kW * tap },
+                { count: h.taps.length, step: -strideH * wRow },
+                { count: v.taps.length, step: -strideW * wPixel },
+                { count: inC, step: wOut },
               ],
             };
-            calls.push(packCall(program, packed, source, w + (h.taps[0]! * kW + v.taps[0]!) * tap, at));
+            const first = w + h.taps[0]! * wRow + v.taps[0]! * wPixel;
+            calls.push(packCall(program, packed, source, first, at));
           }
           const window = {
             pictures: n,

@@ -66,7 +66,10 @@ function buildPack(f: FunctionBuilder, s: PackSpec, [w, to]: Parameters): void {
   };
   const level = (axis: number, body: () => void): void => {
     const dimension = s.dimensions[axis];
-    if (!dimension) return body();
+    if (!dimension) {
+      body();
+      return;
+    }
     f.repeat(dimension.count, () => {
       level(axis + 1, body);
       f.advance(at, dimension.step);
