@@ -136,6 +136,44 @@ describe.each(sets)('layers whose weights change, $label', ({ set }) => {
   });
 
   it.each([
+    { label: '3 × 3, SAME', x: [2, 6, 7, 8], outC: 8, kernel: [3, 3], same: true },
+    {
+      label: 'stride 2, channels leave a rest',
+      x: [2, 8, 7, 6],
+      outC: 6,
+      kernel: [3, 3],
+      stride: [2, 2],
+      same: true,
+    },
+    { label: 'kernel smaller than the stride', x: [2, 9, 9, 5], outC: 5, kernel: [2, 1], stride: [3, 3] },
+    { label: 'more taps than locals', x: [1, 9, 9, 4], outC: 4, kernel: [5, 5], same: true },
+    { label: 'several bands of rows', x: [2, 40, 20, 12], outC: 12, kernel: [3, 3], same: true },
+    { label: 'four outputs a channel', x: [2, 5, 5, 3], outC: 12, kernel: [3, 3], same: true },
+  ] satisfies Layer[])('depthwise: $label', (layer: Layer) => {
+    const { window, y } = shapesOf(layer);
+    const { groups: _, ...op } = window;
+    const inC = layer.x[3];
+    const w = [1, ...layer.kernel!, layer.outC];
+    const inputs = [numbers(layer.x, 1), numbers(w, 2), numbers([layer.outC], 3)];
+    const terms = elementCount(y) / layer.outC + 2;
+    for (const operands of [inputs, inputs.slice(0, 2)])
+      compare(set, callOf({ kind: 'depthwiseConv2d', ...op, clamp: noClamp }, operands, y), terms);
+    if (inC !== layer.outC) return;
+    const grouped = [layer.outC, ...layer.kernel!, 1];
+    const { stride, dilation, pad } = op;
+    const back = {
+      kind: 'transposedConvNd',
+      stride,
+      dilation,
+      before: [pad.top, pad.left],
+      groups: inC,
+    } as const;
+    compare(set, callOf(back, [numbers(y, 1), numbers(grouped, 2)], layer.x), 30);
+    const weights: TrainingFn = { fn: 'conv2dWeights', ...op, groups: inC };
+    compare(set, training(weights, [numbers(layer.x, 1), numbers(y, 2)], grouped), terms);
+  });
+
+  it.each([
     [1, 1, 1],
     [4, 7, 9],
     [32, 64, 10],

@@ -8,6 +8,7 @@ import { offerBatchNorm } from './batch-norm.ts';
 import { offerClamp } from './clamp.ts';
 import { offerConv2d, offerConv2dInput, offerDense } from './conv2d.ts';
 import { offerConv2dWeights } from './conv2d-weights.ts';
+import { offerDepthwise, offerDepthwiseInput, offerDepthwiseWeights } from './depthwise.ts';
 import { offerMaxPool } from './max-pool.ts';
 
 /** A set for the machine at hand, to stand beside `wasm`, whose notice it leaves to it. */
@@ -48,10 +49,12 @@ function offer(call: KernelCall, target: Target): EmittedOffer | null {
   switch (op.kind) {
     case 'conv2d':
       return offerConv2d(call, target);
+    case 'depthwiseConv2d':
+      return offerDepthwise(call, target);
     case 'dense':
       return offerDense(call, target);
     case 'transposedConvNd':
-      return offerConv2dInput(call, target);
+      return offerConv2dInput(call, target) ?? offerDepthwiseInput(call, target);
     case 'training':
       break;
     default:
@@ -69,7 +72,7 @@ function offer(call: KernelCall, target: Target): EmittedOffer | null {
     case 'maxPool2d':
       return offerMaxPool(call, op);
     case 'conv2dWeights':
-      return offerConv2dWeights(call, op, target);
+      return offerDepthwiseWeights(call, op, target) ?? offerConv2dWeights(call, op, target);
     default:
       return null;
   }
