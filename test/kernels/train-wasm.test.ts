@@ -129,6 +129,26 @@ describe.each(sets)('layers whose weights change, $label', ({ set }) => {
     compare(set, callOf(op, [numbers(y, 1), numbers(w, 2)], layer.x), elementCount(w) + 2);
   });
 
+  it.each([
+    { label: 'extents of whole tiles', x: [2, 16, 16, 16], outC: 16, kernel: [3, 3], same: true },
+    { label: 'tiles that overlap', x: [1, 17, 22, 16], outC: 20, kernel: [3, 3], same: true },
+    { label: 'no padding', x: [2, 19, 15, 32], outC: 24, kernel: [3, 3] },
+  ] satisfies Layer[])('by Winograd: $label', (layer: Layer) => {
+    const { window, y, w } = shapesOf(layer);
+    const { stride, dilation, pad, groups } = window;
+    const op = { kind: 'conv2d', ...window, clamp: noClamp } as const;
+    const before = [pad.top, pad.left];
+    const back = { kind: 'transposedConvNd', stride, dilation, before, groups } as const;
+    const weights = numbers(w, 2);
+    for (const call of [
+      callOf(op, [numbers(layer.x, 1), weights, numbers([layer.outC], 3)], y),
+      callOf(back, [numbers(y, 1), weights], layer.x),
+    ]) {
+      expect(set.offer(operandsOf(call))!.kernel).toContain('winograd');
+      compare(set, call, 100, false); // 6·10⁻⁶ of the greatest output
+    }
+  });
+
   it.each([...layers, ...others])('gradient by the weights: $label', (layer) => {
     const { window, y, w } = shapesOf(layer);
     const call = training({ fn: 'conv2dWeights', ...window }, [numbers(layer.x, 1), numbers(y, 2)], w);

@@ -242,12 +242,12 @@ class Tile {
     for (const [i, sum] of taken.entries()) f.set(sum, f.load('v128.load', f.get(sums), place(i)));
     f.set(this.#x, f.get(x));
     f.set(this.#dy, f.get(dy));
-    const unroll = columns % 2 === 0 ? 2 : 1;
     f.repeat(height, () => {
-      f.repeat(columns / unroll, () => {
-        for (let u = 0; u < unroll; u++) this.#round(length, width, u * xSteps[0], u * dySteps[0]);
-        f.advance(this.#x, unroll * xSteps[0]);
-        f.advance(this.#dy, unroll * dySteps[0]);
+      // Several pixels a turn spill: V8 loads all their operands first (2.5 ms become 3.8 for 32×32×16, 32 pictures).
+      f.repeat(columns, () => {
+        this.#round(length, width);
+        f.advance(this.#x, xSteps[0]);
+        f.advance(this.#dy, dySteps[0]);
       });
       f.advance(this.#x, xSteps[1] - columns * xSteps[0]);
       f.advance(this.#dy, dySteps[1] - columns * dySteps[0]);
@@ -256,10 +256,10 @@ class Tile {
   }
 
   /** One pixel: the fewer operands are held, the others loaded one by one. */
-  #round(length: number, width: number, xAt: number, dyAt: number): void {
+  #round(length: number, width: number): void {
     const f = this.#f;
-    const loadX = (i: number) => f.load('v128.load32_splat', f.get(this.#x), xAt + 4 * i);
-    const loadDy = (v: number) => f.load('v128.load', f.get(this.#dy), dyAt + 16 * v);
+    const loadX = (i: number) => f.load('v128.load32_splat', f.get(this.#x), 4 * i);
+    const loadDy = (v: number) => f.load('v128.load', f.get(this.#dy), 16 * v);
     const holdDy = width <= length;
     const [outer, inner] = holdDy ? [length, width] : [width, length];
     for (let i = 0; i < inner; i++) f.set(this.#held[i]!, holdDy ? loadDy(i) : loadX(i));

@@ -5,6 +5,7 @@
  *   transposedConvNd   the gradient of a convolution by its input, of two spatial axes, one group, no dilation:
  *                      the phases of transposed-conv2d.ts, with the weights' axes o and i exchanged while packing
  *
+ * 3×3 of stride 1 by Winograd where that is estimated to be faster, as for constant weights (winograd.ts).
  * Weights are packed into scratch at the start of each run: K·outC moves for n·outH·outW·K·outC products.
  * Exact: see direct-conv-f32.ts.
  */
@@ -20,11 +21,24 @@ import type { Target } from '../../wasm/target.ts';
 import { chooseTiling } from '../../wasm/tiles-conv-f32.ts';
 import * as transposed from '../../wasm/transposed-conv2d.ts';
 import { type Call, directCall, framedInput, stepsOf } from '../../wasm/window-conv-f32.ts';
+import { planWinograd } from '../../wasm/winograd-f32.ts';
 import { packCall, packedBytes } from './pack.ts';
+import { type Kernels, offerWinograd } from './winograd.ts';
 
 const slack = 64; // bytes behind packed weights, which vectors may cover
 
-export function offerConv2d(call: KernelCall, target: Target): EmittedOffer | null {
+/** The choice that is no Winograd. */
+const direct = 'direct';
+
+/** Of weights (o, 3, 3, i): those of the layer itself, or of its gradient, where o and i change places. */
+function kernelsOf(strides: readonly number[], exchanged: boolean): Kernels {
+  const [out, row, pixel, depth] = strides.map((stride) => 4 * stride) as [number, number, number, number];
+  const taps = Array.from({ length: 9 }, (_, i) => Math.floor(i / 3) * row + (i % 3) * pixel);
+  if (!exchanged) return { channelStep: out, depthStep: depth, taps };
+  return { channelStep: depth, depthStep: out, taps: taps.reverse() };
+}
+
+export function offerConv2d(call: KernelCall, target: Target, choice?: string): EmittedOffer | null {
   const { arithmetic: op, inputs } = call;
   if (op.kind !== 'conv2d' || !isFloat(call) || isEmpty(call) || inputs[1]!.data) return null;
   const epilogue = epilogueOf(call, op.clamp);
@@ -36,6 +50,11 @@ export function offerConv2d(call: KernelCall, target: Target): EmittedOffer | nu
   const depth = (g.kH * g.kW * g.inC) / g.groups;
   const border = borderOf(g);
   const usual = chooseTiling(extentsOf(g), target);
+  const plan = planWinograd(g, target);
+  if (plan && choice !== direct && plan.cost < 0.9 * g.n * usual.cost) {
+    const layer = { g, shape, plan, border, epilogue, hasBias: own > 2, name: 'conv2d-f32' };
+    return offerWinograd(layer, target, ({ strides }) => kernelsOf(strides, false));
+  }
   // Any tiling's blocks have as many vectors together.
   const lanes = 4 * Math.ceil(channels / 4);
   const weightBytes = g.groups * lanes * depth * 4 + slack;
@@ -135,7 +154,7 @@ export function offerDense(call: KernelCall, target: Target): EmittedOffer | nul
   };
 }
 
-export function offerConv2dInput(call: KernelCall, target: Target): EmittedOffer | null {
+export function offerConv2dInput(call: KernelCall, target: Target, choice?: string): EmittedOffer | null {
   const { arithmetic: op, inputs, output, following } = call;
   if (op.kind !== 'transposedConvNd' || following || !isFloat(call) || isEmpty(call)) return null;
   if (op.groups !== 1 || output.shape.length !== 4 || op.dilation.some((d) => d !== 1)) return null;
@@ -161,6 +180,15 @@ export function offerConv2dInput(call: KernelCall, target: Target): EmittedOffer
   const border = transposed.borderOf(down, along);
   const { shape } = inputs[0]!;
   const most = chooseTiling(transposed.extentsOf(g, down[0]!, along[0]!), target);
+  if (strideH * strideW === 1 && padTop < kH && padLeft < kW && choice !== direct) {
+    const whole = { ...g, padTop: kH - 1 - padTop, padLeft: kW - 1 - padLeft };
+    const plan = planWinograd(whole, target);
+    if (plan && plan.cost < 0.9 * n * most.cost) {
+      const epilogue = { stages: [], residual: -1 };
+      const layer = { g: whole, shape, plan, border, epilogue, hasBias: false, name: 'conv2d-input-f32' };
+      return offerWinograd(layer, target, ({ strides }) => kernelsOf(strides, true));
+    }
+  }
   // Each tap is packed once, for its phase.
   const lanes = 4 * Math.ceil(outC / 4);
   const own = Math.ceil((lanes * kH * kW * inC * 4 + slack * (down.length * along.length + 1)) / 16) * 16;

@@ -16,9 +16,9 @@ export function trainWasmKernels(options: TargetOptions = {}): KernelSet {
   let target: Target | string | undefined;
   return {
     name: 'train-wasm',
-    offer: (call) => {
+    offer: (call, choice) => {
       target ??= probe(options);
-      const found = typeof target === 'string' ? null : offer(call, target);
+      const found = typeof target === 'string' ? null : offer(call, target, choice);
       return found && withConstants(call, found);
     },
     fuses: true,
@@ -44,17 +44,17 @@ function withConstants({ inputs }: KernelCall, offered: EmittedOffer): EmittedOf
   };
 }
 
-function offer(call: KernelCall, target: Target): EmittedOffer | null {
+function offer(call: KernelCall, target: Target, choice: string | undefined): EmittedOffer | null {
   const op = call.arithmetic;
   switch (op.kind) {
     case 'conv2d':
-      return offerConv2d(call, target);
+      return offerConv2d(call, target, choice);
     case 'depthwiseConv2d':
       return offerDepthwise(call, target);
     case 'dense':
       return offerDense(call, target);
     case 'transposedConvNd':
-      return offerConv2dInput(call, target) ?? offerDepthwiseInput(call, target);
+      return offerConv2dInput(call, target, choice) ?? offerDepthwiseInput(call, target);
     case 'training':
       break;
     default:
