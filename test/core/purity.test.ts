@@ -68,6 +68,11 @@ describe('the core', () => {
     expect(portable.files.filter((path) => path.startsWith('src/kernels/wasm/'))).toEqual([]);
   });
 
+  it('holds no kernel and no rewrite of training', () => {
+    const { files: values } = reachedFrom('src/index.ts', valueImportsOf);
+    expect(values.filter((path) => path.includes('/train/'))).toEqual([]);
+  });
+
   it('reaches the graph and all kernel sets, and no package', () => {
     expect(files).toContain('src/graph/run/session.ts');
     expect(files).toContain('src/kernels/wasm/conv2d-i8.ts');
