@@ -24,6 +24,17 @@ export interface Node {
   readonly output: ValueId;
 }
 
+/**
+ * An input that keeps its number from run to run: it holds `data` before the first run, and after each run what
+ * the output holds. Where there is no output, only the session's owner changes it.
+ */
+export interface State {
+  /** Positions in `Graph.inputs` and `Graph.outputs`. */
+  readonly input: number;
+  readonly output: number | null;
+  readonly data: TensorData;
+}
+
 export interface Graph {
   readonly name: string;
   readonly values: readonly Value[];
@@ -32,4 +43,6 @@ export interface Graph {
   readonly outputs: readonly ValueId[];
   /** What a reader changed that a user should know, one sentence each. */
   readonly notes: readonly string[];
+  /** None in a network for inference. */
+  readonly states?: readonly State[];
 }

@@ -242,6 +242,8 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
       count(1);
       if (shape(0).length < 1) fail('expected at least rank 1, got a scalar');
       return shape(0);
+    case 'training':
+      return op.shape;
     case 'unary':
     case 'clamp':
     case 'convert':

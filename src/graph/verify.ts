@@ -48,6 +48,14 @@ export function verify(graph: Graph, limits: Limits = defaultLimits): void {
   graph.outputs.forEach((id) => {
     check(id, 'an output');
   });
+  for (const { input, output, data } of graph.states ?? []) {
+    const value = graph.values[graph.inputs[input]] ?? fail(`a state names input ${input}`);
+    const next = output === null ? value : graph.values[graph.outputs[output]];
+    if (!next || next.dtype !== value.dtype || !sameShape(next.shape, value.shape))
+      fail(`state "${value.name}": its next value is not ${value.dtype}${showShape(value.shape)}`);
+    if (data.length !== elementCount(value.shape))
+      fail(`state "${value.name}": ${showShape(value.shape)} does not hold ${data.length} elements`);
+  }
 }
 
 const range: Partial<Record<DType, readonly [number, number]>> = {

@@ -9,6 +9,7 @@
  * A kernel sees numbers at offsets: no nodes, no names, no files.
  */
 import type { DType, Quantization, Shape, TensorData } from '../tensor.ts';
+import type { Training } from './train/call.ts';
 import type { Program } from './wasm/program.ts';
 
 export type Pair = readonly [h: number, w: number];
@@ -97,6 +98,7 @@ export type Arithmetic =
   | MirrorPad // x
   | { readonly kind: 'rfft2d'; readonly length: Pair } // x (…, h, w) → (…, fH, fW/2+1, 2): cut or zero-padded to length fH × fW first
   | { readonly kind: 'complexAbs' } // x (…, 2) → (…)
+  | Training
   | Copy
   | { readonly kind: 'fill'; readonly value: number }; // no operands: every element becomes `value`, as stored
 

@@ -12,6 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   quant: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   io: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
   threads: ['index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
+  'train.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
   'portable.ts': ['graph', 'kernels', 'tensor.ts', 'errors.ts'],
   'energy.ts': ['graph'],
   cli: ['io', 'quant', 'index.ts', 'graph', 'kernels', 'tensor.ts', 'errors.ts'],
@@ -76,6 +77,11 @@ describe('the core', () => {
     expect(portable.files.filter((path) => path.startsWith('src/graph/cost/'))).toEqual([
       'src/graph/cost/macs.ts',
     ]);
+  });
+
+  it('holds no kernel and no rewrite of training', () => {
+    const { files: values } = reachedFrom('src/index.ts', valueImportsOf);
+    expect(values.filter((path) => path.includes('/train/'))).toEqual([]);
   });
 
   it('reaches the graph and all kernel sets, and no package', () => {

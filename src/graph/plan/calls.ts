@@ -2,6 +2,7 @@
 import { VireoError } from '../../errors.ts';
 import type { Following, KernelCall, KernelSet, Offer } from '../../kernels/call.ts';
 import type { Graph, Node, Value, ValueId } from '../ir.ts';
+import type { Op } from '../ops.ts';
 import { showOp } from '../print.ts';
 import { lowerNode } from './lower.ts';
 
@@ -50,6 +51,19 @@ export function callsOf(graph: Graph, sets: readonly KernelSet[], tuning: Tuning
       `${refused.length} of ${graph.nodes.length} operators have no kernel in ${sets.map((set) => set.name).join(', ')}:\n  ${refused.join('\n  ')}`,
     );
   return sets.some((set) => set.fuses) ? fuse(graph, calls, tuning) : calls;
+}
+
+/** to = from, for a state that was not updated in its place. */
+export function copyCall(graph: Graph, from: ValueId, to: ValueId, sets: readonly KernelSet[]): Call {
+  const output = graph.values[to];
+  const { name, shape } = output;
+  const op: Op = { kind: 'slice', begin: shape.map(() => 0), size: shape, step: shape.map(() => 1) };
+  const [{ arithmetic }] = lowerNode(op, [output], output);
+  const kernelCall: KernelCall = { arithmetic, inputs: [graph.values[from]], output };
+  const found = firstOffer(kernelCall, sets, undefined);
+  if (!found) throw new VireoError('unsupported', `no kernel copies ${describe(output)} "${name}"`);
+  const node: Node = { name: `${name}/update`, op, inputs: [from], output: to };
+  return { node, before: [], kernelCall, inputs: [from], output: to, ...found };
 }
 
 function firstOffer(

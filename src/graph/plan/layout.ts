@@ -5,7 +5,8 @@
  *   slice        a window of its input: an offset and the input's strides
  *   concat       its inputs become windows of it, where their kernels can write there
  *   border       a value that a convolution reads with padding is laid out with its border in place
- *   in place     an output takes over the bytes of an input that nothing reads later
+ *   in place     an output takes over the bytes of an input that nothing reads later; those of a state only what
+ *                it becomes
  *   encoding     8-bit activations lie as all kernels that touch them prefer
  *
  *          ┌───────────────┐ border.top
@@ -225,14 +226,29 @@ function reuseInputs(graph: Graph, calls: readonly Call[], storageOf: readonly (
   calls.forEach((call, step) => {
     for (const id of call.inputs) keep(id, step);
   });
-  for (const id of [...graph.inputs, ...graph.outputs]) keep(id, Number.POSITIVE_INFINITY);
+  const stateOf = new Map<ValueId, Storage>(); // by what it becomes
+  for (const { input, output } of graph.states ?? [])
+    if (output !== null) stateOf.set(graph.outputs[output], storageOf[graph.inputs[input]]!);
+  const changing = new Set(stateOf.values());
+  for (const id of [...graph.inputs, ...graph.outputs])
+    if (!changing.has(storageOf[id]!)) keep(id, Number.POSITIVE_INFINITY);
   const alone = (s: Storage): boolean => !s.parent && !s.hasWindows;
+  const begun = new Set<ValueId>();
   calls.forEach((call, step) => {
     const output = storageOf[call.output]!;
+    const state = stateOf.get(call.output);
+    const isFirst = !begun.has(call.output);
+    begun.add(call.output);
+    if (isFirst && state && alone(state) && (lastRead.get(state) ?? -1) < step) {
+      if (!alone(output) || output.border !== noPad || !sameShape(output.strides, state.strides)) return;
+      output.parent = state;
+      return;
+    }
     for (const position of call.offer.overwrites ?? []) {
       const input = storageOf[call.inputs[position]];
       if (!input || input === output || !alone(output) || input.hasWindows) continue;
       const root = rootOf(input);
+      if (state ? state !== root : changing.has(root)) continue;
       if (root.hasWindows || offsetInRoot(input) !== output.offset || lastRead.get(root) !== step) continue;
       const before = graph.values[call.inputs[position]];
       const after = graph.values[call.output];

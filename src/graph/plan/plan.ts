@@ -9,7 +9,7 @@ import { denseStrides, elementCount, type TensorData, viewOf } from '../../tenso
 import type { Graph, ValueId } from '../ir.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
 import { align, type Need, place } from './arena.ts';
-import { type Call, callsOf, type Tuning } from './calls.ts';
+import { type Call, callsOf, copyCall, type Tuning } from './calls.ts';
 import { layOut, offsetInRoot, rootOf, type Storage } from './layout.ts';
 
 /** A stretch of the arena, from the first to the last step that needs it. */
@@ -55,7 +55,8 @@ export function makePlan(
   limits: Limits = defaultLimits,
   tuning: Tuning = {},
 ): Plan {
-  const { storageOf, calls } = layOut(graph, callsOf(graph, sets, tuning));
+  const { storageOf, calls: remaining } = layOut(graph, callsOf(graph, sets, tuning));
+  const calls = [...remaining, ...updates(graph, sets, storageOf)];
   const lives = new Map<Storage, { start: number; end: number; holds: string[] }>();
   const last = Math.max(0, calls.length - 1);
   const touch = (id: ValueId, step: number): void => {
@@ -136,6 +137,16 @@ export function makePlan(
       return { address, encoding: storage.encoding, ...layout(id, storage) };
     },
   };
+}
+
+/** Copies into the states that no step leaves in their place. */
+function updates(graph: Graph, sets: readonly KernelSet[], storageOf: readonly (Storage | null)[]): Call[] {
+  return (graph.states ?? []).flatMap(({ input, output }) => {
+    const to = graph.inputs[input];
+    const from = output === null ? to : graph.outputs[output];
+    const next = storageOf[from];
+    return next && rootOf(next) === storageOf[to] ? [] : [copyCall(graph, from, to, sets)];
+  });
 }
 
 /** For each step, the values whose bordered storage is written there for the first time in a run. */

@@ -13,6 +13,7 @@ import {
   isBig,
   type NumberData,
   type Quantization,
+  type TensorData,
   type TensorInfo,
 } from '../../tensor.ts';
 import { graphMacs, graphWork } from '../cost/macs.ts';
@@ -74,6 +75,8 @@ export interface Session {
   readonly graph: Graph;
   readonly inputs: readonly NamedTensor[];
   readonly outputs: readonly NamedTensor[];
+  /** What stays from run to run, weights in training for one; not listed among inputs and outputs. */
+  readonly states: readonly NamedTensor[];
   readonly memory: MemoryReport;
   readonly macs: number;
   readonly plan: Plan;
@@ -88,6 +91,8 @@ export interface Session {
   /** The live array of an output: overwritten by the next run, so copy it to keep it. */
   output<D extends DType>(key: number | string, dtype: D): DataOf[D];
   output(key: number | string): NumberData;
+  /** The live array of a state: a copy of all of them is a checkpoint, writing them back resumes. */
+  state(name: string): NumberData;
   /** One inference. Synchronous, allocates nothing. */
   run(): void;
 }
@@ -201,12 +206,23 @@ export function open({ plan, notices, pending, stretches }: Prepared, linked: Li
     return { ...label, run: bind ? bind(arena) : linked!.steps[generated++] };
   });
   const ends = (ids: readonly ValueId[], what: string) => openEnds(plan, arena, ids, what);
-  const input = ends(graph.inputs, 'input');
-  const output = ends(graph.outputs, 'output');
+  const { states = [] } = graph;
+  const others = (ids: readonly ValueId[], taken: 'input' | 'output'): ValueId[] =>
+    ids.filter((_, i) => states.every((state) => state[taken] !== i));
+  const kept = states.map((state) => graph.inputs[state.input]);
+  const ids = { inputs: others(graph.inputs, 'input'), outputs: others(graph.outputs, 'output') };
+  const input = ends(ids.inputs, 'input');
+  const output = ends(ids.outputs, 'output');
+  const state = ends(kept, 'state');
+  const info = (list: readonly ValueId[]): NamedTensor[] => list.map((id) => infoOf(graph.values[id]));
+  states.forEach(({ data }, i) => {
+    (state(i) as TensorData).set(data as never); // of one dtype: the graph is verified
+  });
   return {
     graph,
-    inputs: graph.inputs.map((id) => infoOf(graph.values[id])),
-    outputs: graph.outputs.map((id) => infoOf(graph.values[id])),
+    inputs: info(ids.inputs),
+    outputs: info(ids.outputs),
+    states: info(kept),
     memory: {
       weights: weightBytes(graph),
       packed: plan.steps.reduce(
@@ -222,6 +238,7 @@ export function open({ plan, notices, pending, stretches }: Prepared, linked: Li
     info: { notices, module: linked?.module ?? null },
     input,
     output,
+    state,
     run: runnerOf(steps, pending, stretches, linked),
   };
 }

@@ -105,6 +105,8 @@ function offer(call: KernelCall): Offer | null {
       return copy(call, op);
     case 'fill':
       return fill(call, op);
+    case 'training':
+      return null;
     default:
       return unreachable(op);
   }

@@ -55,7 +55,7 @@ export function offerConv2dF32(call: KernelCall, target: Target, choice?: string
 const winograd = 'winograd';
 
 /** What one picture's tiles cover; 1×1 windows lie side by side, as they nearly always do. */
-function extentsOf(g: WindowGeometry): Extents {
+export function extentsOf(g: WindowGeometry): Extents {
   const isFlat = isPointwise(g);
   return {
     rows: isFlat ? 1 : g.outH,
@@ -65,7 +65,7 @@ function extentsOf(g: WindowGeometry): Extents {
   };
 }
 
-function isPointwise(g: WindowGeometry): boolean {
+export function isPointwise(g: WindowGeometry): boolean {
   return g.kH * g.kW * g.strideH * g.strideW === 1 && !borderOf(g);
 }
 
@@ -159,11 +159,11 @@ function offerWinograd(
 }
 
 /** The address of the first tap of the first window. */
-function firstTap({ padTop, padLeft }: WindowGeometry, { address, strides }: Place): number {
+export function firstTap({ padTop, padLeft }: WindowGeometry, { address, strides }: Place): number {
   return address - 4 * (padTop * strides[1]! + padLeft * strides[2]!);
 }
 
-function windowOf(g: WindowGeometry, x: Place, y: Place, residual: Place | null): Window {
+export function windowOf(g: WindowGeometry, x: Place, y: Place, residual: Place | null): Window {
   const depth = g.inC / g.groups;
   const channels = g.outC / g.groups;
   const [xPicture, xRow, xPixel] = x.strides.map((stride) => 4 * stride) as [number, number, number];
@@ -186,7 +186,7 @@ function windowOf(g: WindowGeometry, x: Place, y: Place, residual: Place | null)
 }
 
 /** The cells of windows outside the picture; undefined: none. */
-function borderOf(g: WindowGeometry): Pad | undefined {
+export function borderOf(g: WindowGeometry): Pad | undefined {
   const bottom = Math.max(0, (g.outH - 1) * g.strideH + (g.kH - 1) * g.dilationH + 1 - g.inH - g.padTop);
   const right = Math.max(0, (g.outW - 1) * g.strideW + (g.kW - 1) * g.dilationW + 1 - g.inW - g.padLeft);
   if (g.padTop + g.padLeft + bottom + right === 0) return undefined;

@@ -95,7 +95,7 @@ function asConvolution(call: KernelCall, w: Float32Array): KernelCall {
  * products wait for one another unless eight are under way. Pixels whose distance is near a multiple of 4 KiB share
  * few sets of the first-level cache, so a tile must not touch many.
  */
-function tileWidth(g: WindowGeometry, madd: boolean): number {
+export function tileWidth(g: WindowGeometry, madd: boolean): number {
   const slides = g.strideW === 1;
   const usual = g.kW > 3 ? 8 : madd ? (slides ? 6 : 4) : slides ? 4 : 3;
   const most = g.outW === usual + 1 ? g.outW : usual;
@@ -106,7 +106,7 @@ function tileWidth(g: WindowGeometry, madd: boolean): number {
   return width;
 }
 
-interface DepthwiseSpec {
+export interface DepthwiseSpec {
   readonly [key: string]: unknown;
   readonly madd: boolean;
   readonly pictures: number;
@@ -125,7 +125,7 @@ interface DepthwiseSpec {
   readonly stages: readonly Stage[];
 }
 
-function specOf(
+export function specOf(
   g: WindowGeometry,
   x: Place,
   y: Place,
@@ -168,7 +168,7 @@ function pack(program: Program, g: WindowGeometry, w: Float32Array, bias: Float3
 }
 
 /** Parameters: addresses of the first tap of the first window, the packed weights, y. */
-function buildDepthwise(f: FunctionBuilder, s: DepthwiseSpec, [x, weights, y]: Parameters): void {
+export function buildDepthwise(f: FunctionBuilder, s: DepthwiseSpec, [x, weights, y]: Parameters): void {
   const w = f.local('i32');
   const tile = new Tile(f, s, x, w, y);
   const channels = (width: number): void => {

@@ -120,10 +120,10 @@ export function buildDirect(f: FunctionBuilder, s: DirectSpec, [x, w, bias, y, r
   );
 }
 
-type Move = readonly [pointer: Local<'i32'>, bytes: number];
+export type Move = readonly [pointer: Local<'i32'>, bytes: number];
 
 /** body(size) for each tile of an axis; pointers move `bytes` for each unit of it, and are back afterwards. */
-function walk(
+export function walk(
   f: FunctionBuilder,
   segments: readonly Segment[],
   moves: readonly Move[],

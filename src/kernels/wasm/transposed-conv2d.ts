@@ -86,7 +86,7 @@ export function offerTransposedConv2d(
 }
 
 /** Outputs a stride apart, along one axis. */
-interface Phase {
+export interface Phase {
   /** The first output, and how many there are. */
   readonly output: number;
   readonly count: number;
@@ -98,7 +98,7 @@ interface Phase {
   readonly after: number;
 }
 
-function phases(out: number, size: number, kernel: number, stride: number, pad: number): Phase[] {
+export function phases(out: number, size: number, kernel: number, stride: number, pad: number): Phase[] {
   return Array.from({ length: Math.min(stride, out) }, (_, output) => {
     const count = Math.ceil((out - output) / stride);
     const taps: number[] = [];
@@ -110,7 +110,7 @@ function phases(out: number, size: number, kernel: number, stride: number, pad: 
   });
 }
 
-function borderOf(down: readonly Phase[], along: readonly Phase[]): Pad | undefined {
+export function borderOf(down: readonly Phase[], along: readonly Phase[]): Pad | undefined {
   const most = (of: readonly Phase[], side: 'before' | 'after') =>
     Math.max(...of.map((phase) => phase[side]));
   const top = most(down, 'before');
@@ -120,15 +120,15 @@ function borderOf(down: readonly Phase[], along: readonly Phase[]): Pad | undefi
   return top + left + bottom + right === 0 ? undefined : { top, left, bottom, right };
 }
 
-function depthOf(g: WindowGeometry, h: Phase, v: Phase): number {
+export function depthOf(g: WindowGeometry, h: Phase, v: Phase): number {
   return h.taps.length * v.taps.length * g.inC;
 }
 
-function extentsOf(g: WindowGeometry, h: Phase, v: Phase): Extents {
+export function extentsOf(g: WindowGeometry, h: Phase, v: Phase): Extents {
   return { rows: h.count, columns: v.count, vectors: Math.ceil(g.outC / 4), depth: depthOf(g, h, v) };
 }
 
-function tapsOf(g: WindowGeometry, x: Place, h: Phase, v: Phase): { taps: Taps[]; run: number } {
+export function tapsOf(g: WindowGeometry, x: Place, h: Phase, v: Phase): { taps: Taps[]; run: number } {
   const [, xRow, xPixel] = x.strides as [number, number, number];
   if (depthOf(g, h, v) === 0) return { taps: [], run: 0 };
   const sideBySide = xPixel === g.inC;
@@ -143,7 +143,7 @@ function tapsOf(g: WindowGeometry, x: Place, h: Phase, v: Phase): { taps: Taps[]
 }
 
 /** Bytes between the outputs of a phase. */
-function apart(place: Place, g: WindowGeometry): Steps {
+export function apart(place: Place, g: WindowGeometry): Steps {
   const { picture, row, pixel } = stepsOf(place, 0);
   return { picture, row: g.strideH * row, pixel: g.strideW * pixel, group: 0 };
 }
