@@ -22,8 +22,8 @@ import type { I32 } from './asm/opcodes.ts';
 export type Job = FunctionRef | readonly (readonly FunctionRef[])[];
 
 export const cellBytes = 64;
-/** Looks before a nap, tens of microseconds: the other may be waiting for this very core. */
-const attentive = 20_000;
+/** Looks before a nap, about a millisecond: longer than any layer, unless the other waits for this very core. */
+const attentive = 500_000;
 const napNs = 50_000n;
 /** Naps before giving up, some seconds: a follower is gone. */
 const patience = 100_000;
