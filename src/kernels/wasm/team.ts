@@ -26,7 +26,7 @@ export const cellBytes = 64;
 const attentive = 500_000;
 const napNs = 50_000n;
 /** Naps before giving up, some seconds: a follower is gone. */
-const patience = 100_000;
+const patience = 5_000;
 /** Looks before sleeping, some tens of microseconds. */
 const wakeful = 20_000;
 
