@@ -3,7 +3,7 @@
 import { VireoError } from '../errors.ts';
 import type { Shape } from '../tensor.ts';
 import { denseStrides } from '../tensor.ts';
-import type { KernelCall } from './call.ts';
+import type { KernelCall, Pad } from './call.ts';
 
 export interface WindowGeometry {
   readonly n: number;
@@ -74,3 +74,7 @@ export function extentBetween(shape: Shape, from: number, to: number): number {
   for (let axis = from; axis < to; axis++) count *= shape[axis];
   return count;
 }
+
+/** A border that is at least as wide on every side. */
+export const covers = (have: Pad, want: Pad): boolean =>
+  have.top >= want.top && have.left >= want.left && have.bottom >= want.bottom && have.right >= want.right;

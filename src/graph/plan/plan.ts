@@ -3,8 +3,8 @@
  * in memory, and at which byte of the one arena.
  */
 import { VireoError } from '../../errors.ts';
-import { type KernelSet, noPad, type Pad, type Place, type View } from '../../kernels/call.ts';
-import { encodingOf } from '../../kernels/encoding.ts';
+import { type KernelSet, noPad, type Place, type View } from '../../kernels/call.ts';
+import { isReady } from '../../kernels/encoding.ts';
 import { denseStrides, elementCount, type TensorData, viewOf } from '../../tensor.ts';
 import type { Graph, ValueId } from '../ir.ts';
 import { defaultLimits, type Limits } from '../limits.ts';
@@ -37,16 +37,6 @@ export interface Plan {
   readonly viewIn: (arena: ArrayBuffer, id: ValueId) => View | null;
   /** The same for generated code. */
   readonly placeOf: (id: ValueId) => Place | null;
-}
-
-const covers = (have: Pad, want: Pad): boolean =>
-  have.top >= want.top && have.left >= want.left && have.bottom >= want.bottom && have.right >= want.right;
-
-/** Input 0 lies as the offer asks: in its encoding, with its border. */
-function isReady(graph: Graph, { offer, inputs }: Call, storage: Storage | null | undefined): boolean {
-  if (!storage || (!offer.border && !offer.encoding)) return false;
-  const encoding = encodingOf(graph.values[inputs[0]], offer.encoding);
-  return covers(storage.border, offer.border ?? noPad) && storage.encoding === encoding;
 }
 
 export function makePlan(
@@ -82,7 +72,9 @@ export function makePlan(
   const roots = [...lives.keys()];
   const scratchNeeds: Need[] = [];
   const scratchOf = calls.map((call, step) => {
-    const bytes = call.offer.scratch?.(isReady(graph, call, storageOf[call.inputs[0] ?? -1])) ?? 0;
+    const storage = storageOf[call.inputs[0] ?? -1];
+    const ready = !!storage && isReady(call.offer, call.kernelCall.inputs[0], storage);
+    const bytes = call.offer.scratch?.(ready) ?? 0;
     return bytes === 0 ? -1 : scratchNeeds.push({ bytes, start: step, end: step }) - 1;
   });
   const needs: Need[] = [

@@ -1,7 +1,7 @@
 /** A session whose large layers are shared by several threads. Starting the threads is the host's affair. */
 import { VireoError } from '../../errors.ts';
 import type { KernelSet } from '../../kernels/call.ts';
-import { encodingOf } from '../../kernels/encoding.ts';
+import { isReady } from '../../kernels/encoding.ts';
 import type { FunctionRef } from '../../kernels/wasm/asm/function.ts';
 import type { LinkedProgram, Program } from '../../kernels/wasm/program.ts';
 import { opMacs } from '../cost/macs.ts';
@@ -61,24 +61,15 @@ function shareStep(
   const places = call.inputs.map((id) => plan.placeOf(id));
   const parts = splitCall(call.kernelCall, places, plan.placeOf(call.output)!, threads);
   if (!parts) return null;
-  const offers = parts.map((part) => call.set.offer(part.call));
-  const emitted: (readonly FunctionRef[])[] = [];
-  for (const [i, offer] of offers.entries()) {
-    if (!offer || !('emit' in offer)) return null;
-    const { inputs, output, call: part } = parts[i];
-    const x = inputs[0]!;
-    const { top, left, bottom, right } = offer.border ?? { top: 0, left: 0, bottom: 0, right: 0 };
-    const ready =
-      (!!offer.border || !!offer.encoding) &&
-      x.border.top >= top &&
-      x.border.left >= left &&
-      x.border.bottom >= bottom &&
-      x.border.right >= right &&
-      x.encoding === encodingOf(part.inputs[0], offer.encoding);
-    const bytes = offer.scratch?.(ready) ?? 0;
+  const offers = parts.flatMap((part) => {
+    const offer = call.set.offer(part.call);
+    return offer && 'emit' in offer ? [offer] : [];
+  });
+  if (offers.length < parts.length) return null;
+  return parts.map(({ inputs, output, call: part }, i) => {
+    const bytes = offers[i].scratch?.(isReady(offers[i], part.inputs[0], inputs[0]!)) ?? 0;
     // Threads work at the same time, so each has scratch of its own.
     const scratch = bytes === 0 ? 0 : program.constant(bytes, () => {});
-    emitted.push(program.capture(() => offer.emit(program, inputs, output, scratch)));
-  }
-  return emitted;
+    return program.capture(() => offers[i].emit(program, inputs, output, scratch));
+  });
 }

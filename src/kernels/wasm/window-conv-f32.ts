@@ -3,7 +3,8 @@
  * kernel. What conv2d is once, transposedConv2d is once for each phase of its output.
  */
 import { elementCount } from '../../tensor.ts';
-import { type Clamp, type KernelCall, noPad, type Pad, type Place } from '../call.ts';
+import type { Clamp, KernelCall, Pad, Place } from '../call.ts';
+import { covers } from '../geometry.ts';
 import type { FunctionRef } from './asm/function.ts';
 import {
   buildDirect,
@@ -102,12 +103,6 @@ export function framedInput(
   const framed = frame(program, input, shape, border, scratch);
   calls.push(framed.call);
   return framed.place;
-}
-
-function covers(have: Pad = noPad, want: Pad): boolean {
-  return (
-    have.top >= want.top && have.left >= want.left && have.bottom >= want.bottom && have.right >= want.right
-  );
 }
 
 /** f32, nothing empty, constant weights and bias (zeros where there is none), and an epilogue that is known here. */
