@@ -11,7 +11,7 @@ export interface Random {
   readonly uniform: () => number;
   /** A whole number in [0, count); count at most 2²⁴. */
   readonly below: (count: number) => number;
-  /** Normal, mean 0 and variance 1 (Box and Muller 1958). */
+  /** Normal, mean 0 and variance 1 (Box and Muller 1958); as exact as the engine's `log` and `cos`. */
   readonly normal: () => number;
 }
 

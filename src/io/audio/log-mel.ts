@@ -1,7 +1,7 @@
 /**
  * Logarithmic mel spectrograms, as many networks hear, with every choice that their recipes differ in.
  *
- *   level → pre-emphasis → frames → window → |FFT| → power → mel bands → logarithm → scale, clamp → standardise
+ *   trim → level → pre-emphasis → frames → window → |FFT| → power → mel bands → logarithm → scale, clamp → standardise
  *
  *   x′[i]  = x[i] − a·x[i−1]                                         pre-emphasis, x[−1] = 0
  *   S[t,k] = s·|Σₙ w[n]·x′[t·hop + n]·e^(−2πi·kn/fft)|ᵖ              p = 1 magnitude, 2 power; at least spectrumFloor
@@ -9,6 +9,9 @@
  *   F[t,b] = clamp((log(M + floor) + offset)·factor)                 or log(max(M, floor))
  *
  * Frames: ⌊(samples − frame)/hop⌋ + 1, none beyond the end; a recording shorter than a frame is padded to one.
+ *
+ * Trim: P[j] = Σₙ x[j·s + n]² over frames that start every s = ⌊frame/4⌋ samples; what lies before the first frame of
+ * P ≥ max P / 10^(trim/10), and after the last, is cut away.
  */
 
 import { VireoError } from '../../errors.ts';
@@ -29,6 +32,8 @@ export interface LogMelParameters {
   /** Points of the transform, at least `frame`; default the next power of two. */
   readonly fft: number;
   readonly window: WindowName;
+  /** Decibels below the loudest frame's power at which the recording begins and ends; 0 keeps all of it. */
+  readonly trim: number;
   /** `max`: divide by the largest sample; `peak`: by the largest absolute one; nothing is done to silence. */
   readonly level: 'none' | 'max' | 'peak';
   /** a in x[i] − a·x[i−1]. */
@@ -69,6 +74,7 @@ export const logMelDefaults: LogMelParameters = {
   hop: 160,
   fft: 0,
   window: 'hann-periodic',
+  trim: 0,
   level: 'none',
   preEmphasis: 0,
   centre: false,
@@ -128,7 +134,8 @@ export function planLogMel(
     description,
     sampleRate,
     samplesFor,
-    compute(samples) {
+    compute(recording) {
+      const samples = parameters.trim > 0 ? trimmed(recording, frame, parameters.trim) : recording;
       const length = fixed > 0 ? samplesFor(fixed) : Math.max(samples.length, samplesFor(1));
       signal = sized(signal, length + 2 * border);
       lay(samples, signal, border, length, parameters);
@@ -146,6 +153,27 @@ export function planLogMel(
       return { shape: [frames, mels], data };
     },
   };
+}
+
+/** The recording without what is `decibels` quieter than its loudest frame at either end; a part of the same memory. */
+function trimmed(samples: Float32Array, frame: number, decibels: number): Float32Array {
+  const step = Math.max(1, frame >> 2);
+  const count = Math.floor((samples.length - frame) / step) + 1;
+  if (count <= 1) return samples;
+  const power = new Float64Array(count);
+  let most = 0;
+  for (let j = 0; j < count; j++) {
+    let sum = 0;
+    for (let i = j * step; i < j * step + frame; i++) sum += samples[i] * samples[i];
+    power[j] = sum;
+    most = Math.max(most, sum);
+  }
+  const least = most / 10 ** (decibels / 10);
+  let first = 0;
+  let last = count - 1;
+  while (power[first] < least) first++;
+  while (power[last] < least) last--;
+  return samples.subarray(first * step, last === count - 1 ? samples.length : last * step + frame);
 }
 
 /**
@@ -247,6 +275,7 @@ function completed(given: Partial<LogMelParameters>, name: string): LogMelParame
     all.clamp.length === 2 || (all.clamp.length === 0 && all.floor > 0),
     'floor must be positive, or clamp must give the least and the largest value',
   );
+  demand(all.trim >= 0, `trim must not be negative, got ${all.trim}`);
   demand(Number.isInteger(all.frames) && all.frames >= 0 && all.frames <= 100_000, `${all.frames} frames`);
   demand(Number.isInteger(all.skip) && all.skip >= 0 && all.skip <= 100_000, `skip ${all.skip} frames`);
   return { ...all, fft, highHz };

@@ -288,6 +288,32 @@ describe('log-mel', () => {
     expect(largestGap(centred, plain.compute(padded).data)).toBe(0);
   });
 
+  it.each<[string, number, number, number, number, number]>([
+    // 400 samples of 0.01, 600 of 1, 500 of 0.01 (40 dB less); frames of 100 every 25. The first frame that has the
+    // power 10^−3 of the loudest has at least one sample of 1: it starts at 325; the last ends at 1075.
+    ['30 dB', 30, 1500, 0.01, 325, 1075],
+    ['45 dB: nothing is quiet enough', 45, 1500, 0.01, 0, 1500],
+    ['the sound ends with the recording: none of its last samples is lost', 30, 1010, 0.01, 325, 1010],
+    ['digital silence at both ends', 60, 1500, 0, 325, 1075],
+    ['one frame alone stays', 30, 110, 0.01, 0, 110],
+  ])('trim: %s', (_, trim, length, quiet, from, to) => {
+    const shared = { sampleRate: 8000, frame: 100, hop: 25, mels: 8 };
+    const x = Float32Array.from(
+      { length },
+      (_, i) => (i >= 400 && i < 1000 ? 1 : quiet) * (i % 2 === 0 ? 1 : -1),
+    );
+    const { shape, data } = planFrontEnd('log-mel', { ...shared, trim }).compute(x);
+    const plain = planFrontEnd('log-mel', shared).compute(x.subarray(from, to));
+    expect(shape).toEqual(plain.shape);
+    expect(largestGap(data, plain.data)).toBe(0);
+  });
+
+  it('trim: silence and nothing stay as they are', () => {
+    const frontEnd = planFrontEnd('log-mel', { sampleRate: 8000, frame: 100, hop: 50, mels: 8, trim: 30 });
+    expect(frontEnd.compute(new Float32Array(1000)).shape).toEqual([19, 8]);
+    expect(frontEnd.compute(new Float32Array(0)).shape).toEqual([1, 8]);
+  });
+
   it('skip leaves frames out, and centred frames at a cut still hear what follows', () => {
     const shared = { sampleRate: 8000, frame: 256, hop: 100, mels: 16, centre: true };
     const samples = babble(5000, 4);
@@ -322,6 +348,7 @@ describe('log-mel', () => {
     [{ fft: 128 }, /fft 128 for frames of 400/],
     [{ highHz: 9000 }, /highHz <= 8000/],
     [{ floor: 0 }, /floor must be positive/],
+    [{ trim: -1 }, /trim must not be negative, got -1/],
     [{ clamp: ['a'] }, /"clamp": expected a list of numbers/],
   ])('refuses %j', (parameters, message) => {
     expect(() => planFrontEnd('log-mel', parameters)).toThrow(message);
