@@ -1,0 +1,66 @@
+/** `vireo export`: a network in another format. */
+import { basename } from 'node:path';
+import { VireoError } from '../../errors.ts';
+import type { Graph } from '../../graph/ir.ts';
+import { withoutUnused, writeVireo } from '../../io/vireo/index.ts';
+import { readNetwork, sha256, writeWhole } from '../files.ts';
+import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
+import { percent, showBytes, table } from '../terminal.ts';
+import { version } from '../version.ts';
+
+interface Format {
+  readonly name: string;
+  readonly write: (graph: Graph, metadata: Readonly<Record<string, string>>) => Uint8Array;
+}
+
+const formats: readonly Format[] = [
+  { name: 'vireo', write: (graph, metadata) => writeVireo(withoutUnused(graph), { metadata }) },
+];
+
+const names = formats.map(({ name }) => name).join('|');
+
+export const exportNetwork: Command = {
+  name: 'export',
+  operands: 'MODEL',
+  about: 'Writes a network in another format: .vireo is compact, and needs no other package to be read.',
+  options: [
+    { name: 'to', value: names, about: 'the format' },
+    { name: 'out', value: 'FILE', about: 'where the network goes' },
+    shapeOption,
+    jsonOption,
+  ],
+  example: 'vireo export net.tflite --to vireo --out net.vireo',
+  run: (given) => {
+    const [path] = operandsOf(exportNetwork, given, 1, 1);
+    const to = given.text('to');
+    const out = given.text('out');
+    const format = formats.find(({ name }) => name === to);
+    if (!format)
+      throw new VireoError(
+        'usage',
+        `--to expects ${names}, got ${to === undefined ? 'nothing' : JSON.stringify(to)}`,
+      );
+    if (out === undefined) throw new VireoError('usage', '--out expects the file to write');
+    const { bytes: source, graph } = readNetwork(path!, shapesOf(given));
+    const bytes = format.write(graph, {
+      producer: `vireo-nn ${version()}`,
+      source: basename(path!),
+      'source-sha256': sha256(source),
+    });
+    writeWhole(out, bytes);
+    if (given.flag('json')) {
+      const report = { out, format: format.name, before: source.length, after: bytes.length };
+      console.log(JSON.stringify({ ...report, sha256: sha256(bytes) }, null, 2));
+    } else
+      console.log(
+        table(
+          [
+            ['before', showBytes(source.length), '', path!],
+            ['after', showBytes(bytes.length), percent(bytes.length / source.length), out],
+          ],
+          [1, 2],
+        ),
+      );
+    return 0;
+  },
+};
