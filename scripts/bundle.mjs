@@ -14,7 +14,7 @@ const sourceOf = (target) => target.replace(/^(\.\/)?dist\//u, 'src/').replace(/
 rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true }); // nothing deleted from src/ lives on
 await build({
   absWorkingDir: root,
-  entryPoints: targets.map(sourceOf),
+  entryPoints: [...targets.map(sourceOf), 'src/cli/train/worker.ts'],
   outbase: 'src',
   outdir: 'dist',
   // As deep as the command's own file: paths beside `import.meta.url` hold in either.

@@ -4,13 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { digitForms, drawDigit } from '../scripts/samples/digits.ts';
 import { drawPicture, pictureNames } from '../scripts/samples/pictures.ts';
-import {
-  espeakVersion,
-  speak,
-  spokenSamples,
-  spokenSet,
-  spokenWith,
-} from '../scripts/samples/spoken.ts';
+import { espeakVersion, speak, spokenSamples, spokenSet, spokenWith } from '../scripts/samples/spoken.ts';
 import { type DataItem, openDataSet } from '../src/cli/data-set.ts';
 import type { Graph } from '../src/graph/ir.ts';
 import { compile } from '../src/graph/run/compile.ts';

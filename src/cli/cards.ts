@@ -1,11 +1,11 @@
 /** Cards from the file system. */
 
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { VireoError } from '../errors.ts';
 import type { CardFiles, FoundCard } from '../io/cards/find.ts';
 import { findCard } from '../io/cards/find.ts';
+import { sha256 } from './files.ts';
 
 /** Folder of the package's own cards: `networks/` and `data/` are in it. */
 export const builtInCards = fileURLToPath(new URL('../../weights/cards', import.meta.url));
@@ -38,7 +38,7 @@ export function findNetworkCard(
   return findCard(
     {
       network,
-      sha256: () => createHash('sha256').update(bytes).digest('hex'),
+      sha256: () => sha256(bytes),
       card: options.card,
       dataFolder: options.dataFolder,
       builtIn: `${builtInCards}/networks`,

@@ -1,8 +1,10 @@
 /** Files in and out. What is written is whole or not there: beside the target first, then renamed. */
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
   fstatSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -18,6 +20,7 @@ import type { Graph } from '../graph/ir.ts';
 import type { Tuning } from '../graph/plan/calls.ts';
 import { isOnnx, readOnnx } from '../io/onnx/index.ts';
 import { readTflite } from '../io/tflite/index.ts';
+import { isVireo, readVireo } from '../io/vireo/index.ts';
 import type { Shape } from '../tensor.ts';
 
 /** Where `data:` paths lie: VIREO_DATA, or `data/` in the package's folder. */
@@ -31,6 +34,9 @@ export function readFile(path: string): Uint8Array {
   }
 }
 
+/** Lower-case hexadecimal. */
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 export function writeWhole(path: string, bytes: Uint8Array): void {
   const partial = `${path}.${process.pid}.partial`;
   try {
@@ -38,6 +44,14 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });
+    throw new VireoError('io', `${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
     throw new VireoError('io', `${path}: ${error instanceof Error ? error.message : error}`);
   }
 }
@@ -75,10 +89,18 @@ export interface NetworkFile {
 /** A network by its content, whatever its name; `shapes` are those of its inputs by name. */
 export function readNetwork(path: string, shapes: Readonly<Record<string, Shape>> = {}): NetworkFile {
   const bytes = readFile(path);
+  if (isVireo(bytes)) {
+    if (Object.keys(shapes).length > 0)
+      throw new VireoError('usage', `${path}: a .vireo file fixes the shapes of its inputs`);
+    return { path, bytes, graph: readVireo(bytes) };
+  }
   if (String.fromCharCode(...bytes.subarray(4, 8)) === 'TFL3')
     return { path, bytes, graph: readTflite(bytes, { shapes }) };
   if (isOnnx(bytes)) return { path, bytes, graph: readOnnx(bytes, { shapes, external: besideModel(path) }) };
-  throw new VireoError('bad-file', `${path}: expected a TFLite or an ONNX file; it is neither`);
+  throw new VireoError(
+    'bad-file',
+    `${path}: expected a TFLite or an ONNX file, or a .vireo one; it is none of them`,
+  );
 }
 
 /** Weights that an ONNX file keeps in other files of its folder, links followed no further than that. */

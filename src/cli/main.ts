@@ -2,7 +2,6 @@
 /**
  * The command `vireo`. Exit codes: 0 done, 1 failed, 2 wrong usage or unsupported network, 3 a threshold was missed.
  */
-import { readFileSync } from 'node:fs';
 import { VireoError } from '../errors.ts';
 import { bench } from './commands/bench.ts';
 import { check } from './commands/check.ts';
@@ -12,11 +11,14 @@ import { energy } from './commands/energy.ts';
 import { energyFit } from './commands/energy-fit.ts';
 import { energyMeasure } from './commands/energy-measure.ts';
 import { evaluate } from './commands/eval.ts';
+import { exportNetwork } from './commands/export.ts';
 import { inspect } from './commands/inspect.ts';
 import { run } from './commands/run.ts';
+import { train } from './commands/train.ts';
 import { tune } from './commands/tune.ts';
 import { type Command, help, parse } from './options.ts';
 import { table } from './terminal.ts';
+import { version } from './version.ts';
 
 const commands: readonly Command[] = [
   inspect,
@@ -28,6 +30,8 @@ const commands: readonly Command[] = [
   energy,
   energyFit,
   energyMeasure,
+  train,
+  exportNetwork,
   demo,
   conformance,
 ];
@@ -35,10 +39,7 @@ const commands: readonly Command[] = [
 async function main(args: readonly string[]): Promise<number> {
   const { name, rest } = splitName(args);
   if (name === '--version') {
-    const manifest: { version: string } = JSON.parse(
-      readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-    );
-    console.log(manifest.version);
+    console.log(version());
     return 0;
   }
   const command = commands.find((c) => c.name === name);

@@ -34,28 +34,55 @@ export const shorten = (text: string, most = 40): string =>
 
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
+/** 4.2 s, 12 min 5 s */
+export function showTime(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
 export interface Progress {
   readonly update: (done: number, note?: string) => void;
+  /** So many more are done. */
+  readonly add: (count: number, note?: string) => void;
+  /** A line that stays, on standard error, terminal or not. */
+  readonly say: (line: string) => void;
   readonly end: () => void;
 }
 
 /** A bar on standard error, redrawn at most ten times a second; nothing where that is no terminal. */
 export function progress(total: number | undefined): Progress {
   const stream = process.stderr;
-  if (!stream.isTTY) return { update: () => {}, end: () => {} };
+  if (!stream.isTTY)
+    return {
+      update: () => {},
+      add: () => {},
+      say: (line) => {
+        stream.write(`${line}\n`);
+      },
+      end: () => {},
+    };
   const started = Date.now();
   let drawn = 0;
+  let last = 0;
+  const update = (done: number, note = ''): void => {
+    const now = Date.now();
+    last = done;
+    if (now - drawn < 100 && done !== total) return;
+    drawn = now;
+    const seconds = (now - started) / 1000;
+    const bar = total
+      ? `${'█'.repeat(Math.round((30 * done) / total)).padEnd(30, '░')} ${done}/${total}`
+      : String(done);
+    const left = total && done > 0 ? `  ${showTime(Math.ceil((seconds * (total - done)) / done))} left` : '';
+    stream.write(`\r\x1b[K${bar}  ${(done / Math.max(seconds, 0.001)).toFixed(0)}/s${left}  ${note}`);
+  };
   return {
-    update: (done, note = '') => {
-      const now = Date.now();
-      if (now - drawn < 100 && done !== total) return;
-      drawn = now;
-      const seconds = (now - started) / 1000;
-      const bar = total
-        ? `${'█'.repeat(Math.round((30 * done) / total)).padEnd(30, '░')} ${done}/${total}`
-        : String(done);
-      const left = total && done > 0 ? `  ${Math.ceil((seconds * (total - done)) / done)} s left` : '';
-      stream.write(`\r\x1b[K${bar}  ${(done / Math.max(seconds, 0.001)).toFixed(0)}/s${left}  ${note}`);
+    update,
+    add: (count, note) => update(last + count, note),
+    say: (line) => {
+      stream.write(`\r\x1b[K${line}\n`);
+      drawn = 0;
     },
     end: () => {
       stream.write('\r\x1b[K');

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { dataFolder } from '../data.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+export const mainPath = `${root}/dist/cli/main.js`;
 
 export interface Outcome {
   readonly status: number | null;
@@ -12,7 +13,7 @@ export interface Outcome {
 }
 
 export function vireo(...args: string[]): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [`${root}/dist/cli/main.js`, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [mainPath, ...args], {
     encoding: 'utf8',
     env: { ...process.env, VIREO_DATA: dataFolder },
     cwd: root,

@@ -128,7 +128,7 @@ function kindOf<K extends string>(place: Place, kinds: readonly K[]): K {
   return oneOf(kind, kinds);
 }
 
-function inputOf(place: Place): InputCard {
+export function inputOf(place: Place): InputCard {
   switch (kindOf(place, ['image', 'audio', 'raw'])) {
     case 'image':
       return imageOf(place);

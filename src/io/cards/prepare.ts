@@ -68,18 +68,9 @@ function planHearing(
   input: InputCard & { readonly kind: 'audio' },
   info: TensorInfo,
 ): (recording: Recording) => Generator<PreparedWindow> {
-  const frontEnd: FrontEnd = planFrontEnd(input.frontEnd, input.parameters);
-  const resamplers = new Map<number, (samples: Float32Array) => Float32Array>();
+  const frontEnd = planFrontEnd(input.frontEnd, input.parameters);
+  const atRate = planRate(frontEnd);
   const where = `recording, ${input.frontEnd}`;
-
-  function atRate(recording: Recording): Float32Array {
-    let change = resamplers.get(recording.sampleRate);
-    if (change === undefined) {
-      change = planResampler(recording.sampleRate, frontEnd.sampleRate);
-      resamplers.set(recording.sampleRate, change);
-    }
-    return change(toMono(recording));
-  }
 
   return function* hear(recording) {
     let samples = atRate(recording);
@@ -102,6 +93,19 @@ function planHearing(
       const features = data.subarray(first * width, (first + window.frames) * width);
       yield { data: storeReal(features, info, input.rounding, where), startSeconds: first * secondsPerFrame };
     }
+  };
+}
+
+/** Recordings as one channel at the front-end's rate. */
+export function planRate(frontEnd: FrontEnd): (recording: Recording) => Float32Array {
+  const resamplers = new Map<number, (samples: Float32Array) => Float32Array>();
+  return (recording) => {
+    let change = resamplers.get(recording.sampleRate);
+    if (change === undefined) {
+      change = planResampler(recording.sampleRate, frontEnd.sampleRate);
+      resamplers.set(recording.sampleRate, change);
+    }
+    return change(toMono(recording));
   };
 }
 
