@@ -19,6 +19,13 @@ export { type Fidelity, outputFidelity, sensitivities } from './fidelity.ts';
 export type { InputStatistics } from './gram.ts';
 export { type RangeMethod, rangeMethods } from './observers.ts';
 export { prepare } from './prepare.ts';
-export { type LayerReport, type QuantizeOptions, type QuantizeReport, quantize } from './quantize.ts';
+export {
+  isMove,
+  type LayerReport,
+  mustBeFloat,
+  type QuantizeOptions,
+  type QuantizeReport,
+  quantize,
+} from './quantize.ts';
 export { parametersOf, type Range } from './range.ts';
 export type { Rounding, WeightBits } from './weights.ts';

@@ -350,7 +350,8 @@ const productKinds: Partial<Record<OpKind, true>> = {
 };
 
 const moves = new Set<OpKind>(['reshape', 'transpose', 'slice', 'concat', 'pad', 'mirrorPad', 'gather']);
-const isMove = (kind: OpKind): boolean => moves.has(kind);
+/** Operators that only move numbers; reports leave them out. */
+export const isMove = (kind: OpKind): boolean => moves.has(kind);
 
 /** |b| ≤ sₓ·s·2³⁰; of a row of zeros the bias is all there is, so it gets 24 bits. */
 function leastScale(bias: number, sx: number): number {
