@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { VireoError } from '../errors.ts';
 import type { CardFiles, FoundCard } from '../io/cards/find.ts';
-import { findCard } from '../io/cards/find.ts';
-import { sha256 } from './files.ts';
+import { cardPathOf, findCard } from '../io/cards/find.ts';
+import { sha256, writeWhole } from './files.ts';
 
 /** Folder of the package's own cards: `networks/` and `data/` are in it. */
 export const builtInCards = fileURLToPath(new URL('../../weights/cards', import.meta.url));
@@ -45,6 +45,23 @@ export function findNetworkCard(
     },
     diskFiles,
   );
+}
+
+/**
+ * Writes the card that was found for one form of a network beside another form of it, and gives its path. The names of
+ * classes go into it, since files that it names may lie elsewhere.
+ */
+export function writeCardBeside(network: string, bytes: Uint8Array, { card, path }: FoundCard): string {
+  const content: { outputs: { labels?: unknown }[]; sha256: unknown } = JSON.parse(
+    diskFiles.read(path) ?? '{}',
+  );
+  content.sha256 = [sha256(bytes)];
+  card.outputs.forEach((output, i) => {
+    if ('labels' in output && output.labels.names.length > 0) content.outputs[i].labels = output.labels.names;
+  });
+  const beside = cardPathOf(network);
+  writeWhole(beside, new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`));
+  return beside;
 }
 
 function isMissing(error: unknown): boolean {

@@ -44,8 +44,11 @@ describe('export', () => {
     const out = join(folder, 'told.vireo');
     const args = ['export', dataPath(kws), '--to', 'vireo', '--out', out];
     expect(vireo(...args).stdout).toMatch(
-      /^before +52\.7 KiB .*kws_ref_model\.tflite\nafter +27\.\d KiB +52\.\d+ % .*told\.vireo\n$/u,
+      /^before +52\.7 KiB .*kws_ref_model\.tflite\nafter +27\.\d KiB +52\.\d+ % .*told\.vireo\ncard .*told\.card\.json\n$/u,
     );
+    const card = JSON.parse(readFileSync(join(folder, 'told.card.json'), 'utf8'));
+    expect(card.inputs).toEqual([{ kind: 'audio', frontEnd: 'mlperf-tiny-kws-mfcc', rounding: 'truncate' }]);
+    expect(card.outputs[0].labels).toContain('yes');
     const bytes = readFileSync(out);
     const sha256 = (of: Uint8Array): string => createHash('sha256').update(of).digest('hex');
     expect(readVireoMetadata(bytes)).toEqual({
@@ -53,8 +56,10 @@ describe('export', () => {
       source: 'kws_ref_model.tflite',
       'source-sha256': sha256(readData(kws)),
     });
+    expect(card.sha256).toEqual([sha256(bytes)]);
     expect(JSON.parse(vireo(...args, '--json').stdout)).toEqual({
       out,
+      card: join(folder, 'told.card.json'),
       format: 'vireo',
       before: 53936,
       after: bytes.length,

@@ -3,8 +3,9 @@ import { basename } from 'node:path';
 import { VireoError } from '../../errors.ts';
 import type { Graph } from '../../graph/ir.ts';
 import { withoutUnused, writeVireo } from '../../io/vireo/index.ts';
-import { readNetwork, sha256, writeWhole } from '../files.ts';
-import { type Command, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
+import { findNetworkCard, writeCardBeside } from '../cards.ts';
+import { dataFolder, readNetwork, sha256, writeWhole } from '../files.ts';
+import { type Command, cardOption, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { percent, showBytes, table } from '../terminal.ts';
 import { version } from '../version.ts';
 
@@ -22,11 +23,13 @@ const names = formats.map(({ name }) => name).join('|');
 export const exportNetwork: Command = {
   name: 'export',
   operands: 'MODEL',
-  about: 'Writes a network in another format: .vireo is compact, and needs no other package to be read.',
+  about:
+    'Writes a network, and its card, in another format: .vireo is compact, and needs no package to be read.',
   options: [
     { name: 'to', value: names, about: 'the format' },
     { name: 'out', value: 'FILE', about: 'where the network goes' },
     shapeOption,
+    cardOption,
     jsonOption,
   ],
   example: 'vireo export net.tflite --to vireo --out net.vireo',
@@ -48,8 +51,16 @@ export const exportNetwork: Command = {
       'source-sha256': sha256(source),
     });
     writeWhole(out, bytes);
+    const found = findNetworkCard(path!, source, { card: given.text('card'), dataFolder });
+    const card = found && writeCardBeside(out, bytes, found);
     if (given.flag('json')) {
-      const report = { out, format: format.name, before: source.length, after: bytes.length };
+      const report = {
+        out,
+        card: card ?? null,
+        format: format.name,
+        before: source.length,
+        after: bytes.length,
+      };
       console.log(JSON.stringify({ ...report, sha256: sha256(bytes) }, null, 2));
     } else
       console.log(
@@ -57,6 +68,7 @@ export const exportNetwork: Command = {
           [
             ['before', showBytes(source.length), '', path!],
             ['after', showBytes(bytes.length), percent(bytes.length / source.length), out],
+            ...(card === undefined ? [] : [['card', '', '', card]]),
           ],
           [1, 2],
         ),

@@ -19,6 +19,12 @@ export interface DataRecord {
 export const isRecord = (data: Data | undefined): data is DataRecord =>
   typeof data === 'object' && data !== null && !Array.isArray(data);
 
+/** For messages: as JSON, long ones cut off. */
+export function show(data: Data | undefined): string {
+  const text = JSON.stringify(data) ?? 'nothing';
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
+}
+
 /** Arrays and records inside one another: what data have is a handful. */
 const mostDepth = 32;
 
@@ -197,7 +203,7 @@ function read(input: Input, depth: number): Data {
       for (let i = 0; i < n; i++) {
         const key = read(input, depth + 1);
         if (typeof key !== 'string') return input.fail('a key expects text');
-        if (entries.has(key)) input.fail(`key ${JSON.stringify(key)} comes twice`);
+        if (entries.has(key)) input.fail(`key ${show(key)} comes twice`);
         entries.set(key, read(input, depth + 1));
       }
       return Object.fromEntries(entries); // defines: a key `__proto__` is a key like others

@@ -24,7 +24,7 @@ import {
   type TensorData,
   viewOf,
 } from '../../tensor.ts';
-import { type Data, decodeCbor, encodeCbor } from './cbor.ts';
+import { type Data, decodeCbor, encodeCbor, show } from './cbor.ts';
 import { crc32 } from './crc32.ts';
 import { compress, decompress } from './lz4.ts';
 
@@ -167,11 +167,11 @@ function readRecord(
   if (encoding !== undefined)
     throw new VireoError(
       'unsupported',
-      `.vireo: tensor "${name}": encoding ${JSON.stringify(encoding)} is not known to this version`,
+      `.vireo: tensor "${name}": encoding ${show(encoding)} is not known to this version`,
     );
   return {
     name,
-    dtype: dtypeOf(code) ?? fail(`tensor "${name}": dtype ${JSON.stringify(code)} is not known`),
+    dtype: dtypeOf(code) ?? fail(`tensor "${name}": dtype ${show(code)} is not known`),
     shape: isShape(shape) ? shape : fail(`tensor "${name}": expected a shape of at most ${mostAxes} axes`),
   };
 }

@@ -7,7 +7,7 @@
 import { VireoError } from '../../errors.ts';
 import type { Op } from '../../graph/ops.ts';
 import type { Training } from '../../kernels/train/call.ts';
-import type { Data } from './cbor.ts';
+import { type Data, show } from './cbor.ts';
 import { clamp, type Field, flag, list, oneOf, optional, pad, pair, real, usually, whole } from './fields.ts';
 
 /** The name of its row: what training adds is told apart by `fn`. */
@@ -129,8 +129,7 @@ export function writeAttributes(op: Op): Data[] {
 
 /** Throws `VireoError`, its message starting with `where`. */
 export function readOp(name: string, data: readonly Data[], where: string): Op {
-  if (!isRowName(name))
-    throw new VireoError('bad-file', `${where}: operator ${JSON.stringify(name)} is not known`);
+  if (!isRowName(name)) throw new VireoError('bad-file', `${where}: operator ${show(name)} is not known`);
   const fields = fieldsOf(name);
   if (data.length > fields.length)
     throw new VireoError('bad-file', `${where}: ${name} has ${fields.length} attributes, got ${data.length}`);
@@ -141,7 +140,7 @@ export function readOp(name: string, data: readonly Data[], where: string): Op {
     const fail = (expected: string): never => {
       throw new VireoError(
         'bad-file',
-        `${where}: ${name}'s ${attribute} expects ${expected}, got ${JSON.stringify(item)}`,
+        `${where}: ${name}'s ${attribute} expects ${expected}, got ${show(item)}`,
       );
     };
     if (item !== null) op[attribute] = field.read(item, fail);

@@ -11,7 +11,7 @@
 import { VireoError } from '../../errors.ts';
 import type { Graph, ValueId } from '../../graph/ir.ts';
 import { isBig, type Quantization, type Tensor, type TensorData } from '../../tensor.ts';
-import type { Data } from './cbor.ts';
+import { type Data, show } from './cbor.ts';
 
 /** f32(a·b), element by element; of one scale against many, the one with each. */
 function products(a: readonly number[], b: readonly number[]): readonly number[] {
@@ -92,14 +92,13 @@ export function readQuantizations(
       throw new VireoError('bad-file', `.vireo: quantisation ${i}: ${message}`);
     };
     const [scales, zeros, axis = 0] = Array.isArray(entry) ? entry : [];
-    const scale = readScale(scales, tensors, read) ?? fail(`scale ${JSON.stringify(scales)} is not known`);
+    const scale = readScale(scales, tensors, read) ?? fail(`scale ${show(scales)} is not known`);
     count += scale.length;
     if (count > most) throw new VireoError('too-large', `.vireo: more than ${most} scales`);
     const zeroPoint = typeof zeros === 'number' ? scale.map(() => zeros) : zeros;
     if (!isNumbers(zeroPoint) || zeroPoint.length !== scale.length)
       return fail(`expected ${scale.length} zero points`);
-    if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < 0)
-      return fail(`axis ${JSON.stringify(axis)}`);
+    if (typeof axis !== 'number' || !Number.isInteger(axis) || axis < 0) return fail(`axis ${show(axis)}`);
     read.push({ scale, zeroPoint, axis });
   }
   return read;

@@ -5,7 +5,7 @@ import { defaultLimits, type Limits } from '../../graph/limits.ts';
 import { checkTrainingOperands } from '../../graph/train/operands.ts';
 import { verify } from '../../graph/verify.ts';
 import { byteLength, type DType, type Shape, type Tensor } from '../../tensor.ts';
-import { type Data, type DataRecord, isRecord } from './cbor.ts';
+import { type Data, type DataRecord, isRecord, show } from './cbor.ts';
 import { dequantize, isNarrow } from './constants.ts';
 import { dtypeOf, isShape, itemsPerNode, readContainer, readHeader } from './container.ts';
 import { readOp } from './operators.ts';
@@ -61,7 +61,7 @@ function fail(message: string): never {
 }
 
 function networkOf(kind: string, meta: Data): DataRecord {
-  if (kind !== 'network') fail(`holds a ${JSON.stringify(kind)}, expected a "network"`);
+  if (kind !== 'network') fail(`holds a ${show(kind)}, expected a "network"`);
   return isRecord(meta) ? meta : fail('the network expects a record');
 }
 
@@ -96,7 +96,7 @@ function readValues(network: DataRecord, tensors: readonly Tensor[], limits: Lim
     scales += quantization?.scale.length ?? 0; // one of many scales may serve many values, and each is checked
     if (scales > mostScales) throw new VireoError('too-large', `.vireo: more than ${mostScales} scales`);
     if (isFed) {
-      const dtype = dtypeOf(what) ?? fail(`${where}: dtype ${JSON.stringify(what)} is not known`);
+      const dtype = dtypeOf(what) ?? fail(`${where}: dtype ${show(what)} is not known`);
       values.push({
         name,
         dtype,
@@ -116,7 +116,7 @@ function readValues(network: DataRecord, tensors: readonly Tensor[], limits: Lim
 
 function at<T>(list: readonly T[], index: Data | undefined, what: string): T {
   const item = isWhole(index) ? list[index] : undefined;
-  return item ?? fail(`${what} ${JSON.stringify(index)} does not exist; there are ${list.length}`);
+  return item ?? fail(`${what} ${show(index)} does not exist; there are ${list.length}`);
 }
 
 type Constant = Pick<Value, 'dtype' | 'shape' | 'data'>;

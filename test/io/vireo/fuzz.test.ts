@@ -25,14 +25,21 @@ import { windowsCases } from '../tflite/windows-cases.ts';
 import { oneOperator, writeTflite } from '../tflite/write.ts';
 import { parts, reseal, sealedBytes } from './seal.ts';
 
+/** Of the processor: what else the machine does is not the reader's doing. */
 const mostMs = 2000;
+/** Less than by default: a gigabyte that is asked for within the limits is had, and takes its time. */
+const limits = { bytes: 2 ** 26, work: 2 ** 28 };
 const total = { ran: 0, refusedByReader: 0, refusedLater: 0, worstMs: 0 };
 
-function survive(bytes: Uint8Array, where: string, run = (graph: Graph) => compile(graph).run()): void {
-  const start = performance.now();
+function survive(
+  bytes: Uint8Array,
+  where: string,
+  run = (graph: Graph) => compile(graph, { limits }).run(),
+): void {
+  const start = process.cpuUsage();
   let isRead = false;
   try {
-    const graph = readVireo(bytes);
+    const graph = readVireo(bytes, { limits });
     isRead = true;
     run(graph);
     total.ran++;
@@ -41,7 +48,8 @@ function survive(bytes: Uint8Array, where: string, run = (graph: Graph) => compi
     if (isRead) total.refusedLater++;
     else total.refusedByReader++;
   }
-  const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(start);
+  const ms = (user + system) / 1000;
   total.worstMs = Math.max(total.worstMs, ms);
   expect(ms, `${where}: ms`).toBeLessThan(mostMs);
 }
@@ -151,7 +159,7 @@ describe('damaged .vireo files', () => {
     const { graph, loss } = trainingNet(2);
     const bytes = writeVireo(trainingStep(graph, loss, sgd({ momentum: 0.9 })));
     for (let seed = 0; seed < 200; seed++)
-      survive(alteredFile(bytes, seed), `seed ${seed}`, (read) => compileTraining(read).run());
+      survive(alteredFile(bytes, seed), `seed ${seed}`, (read) => compileTraining(read, { limits }).run());
   }, 120_000);
 
   it('every length of a small file', () => {
