@@ -7,7 +7,6 @@ import { profileOf } from '../../graph/cost/profiles.ts';
 import { storedBits, storedSize } from '../../graph/cost/size.ts';
 import type { Graph, Node } from '../../graph/ir.ts';
 import { compile } from '../../graph/run/compile.ts';
-import { cardPathOf } from '../../io/cards/find.ts';
 import { type InputCard, planInput } from '../../io/cards/index.ts';
 import {
   calibrator,
@@ -26,10 +25,10 @@ import {
   sensitivities,
 } from '../../quant/index.ts';
 import type { TensorData } from '../../tensor.ts';
-import { findNetworkCard } from '../cards.ts';
+import { findNetworkCard, writeCardBeside } from '../cards.ts';
 import { type DataItem, type DataSet, openDataSet } from '../data-set.ts';
 import { chosenProfile, profileOption, tierOption } from '../energy/profiles.ts';
-import { dataFolder, readNetwork, sha256, writeNetwork, writerFor, writeWhole } from '../files.ts';
+import { dataFolder, readNetwork, sha256, writeNetwork, writerFor } from '../files.ts';
 import {
   type Command,
   cardOption,
@@ -40,7 +39,7 @@ import {
   shapesOf,
 } from '../options.ts';
 import { type Answers, compareAnswers } from '../quantize/answers.ts';
-import { cardFor, realInput } from '../quantize/card.ts';
+import { realInput, writtenInput } from '../quantize/card.ts';
 import { spread } from '../quantize/items.ts';
 import { type Report, reportAsJson, showReport } from '../quantize/show.ts';
 import { percent, progress } from '../terminal.ts';
@@ -344,7 +343,7 @@ async function* all(set: DataSet) {
 
 function judgedBy(isClassifier: boolean, labelled: number, isSame: boolean, name: string): string {
   if (!isClassifier) return 'the network is no classifier';
-  if (labelled === 0) return `no labelled item of ${name} is left`;
+  if (labelled === 0) return `no item of ${name} that is left has a label`;
   return isSame ? `on the ${labelled} other items` : `on ${labelled} items of ${name}`;
 }
 
@@ -360,11 +359,8 @@ function write(
     'source-sha256': sha256(source.bytes),
     ...more,
   });
-  if (source.card) {
-    const inputs = source.input === source.givenInput ? undefined : [source.input];
-    const card = cardFor(source.card, sha256(bytes), inputs);
-    writeWhole(cardPathOf(out), new TextEncoder().encode(card));
-  }
+  const inputs = source.input === source.givenInput ? undefined : [writtenInput(source.input)];
+  if (source.card) writeCardBeside(out, bytes, source.card, inputs);
   return { file: out, bytes: bytes.length };
 }
 
