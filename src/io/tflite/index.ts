@@ -58,3 +58,5 @@ export function readTflite(bytes: Uint8Array, options: ReadTfliteOptions = {}): 
     );
   return importer.import(subgraph, options.shapes ?? {});
 }
+
+export { notesEntry, type WriteTfliteOptions, writeTflite } from './write/index.ts';

@@ -1,0 +1,138 @@
+/** Operators with weights or a window. */
+import { VireoError } from '../../../../errors.ts';
+import type { Value } from '../../../../graph/ir.ts';
+import type { Op, OpOf } from '../../../../graph/ops.ts';
+import type { Pad, Pair } from '../../../../kernels/call.ts';
+import { elementCount, type Shape } from '../../../../tensor.ts';
+import { fileType } from '../../operator.ts';
+import { conv2d, depthwiseConv2d, fullyConnected, paddings, pool2d, transposeConv } from '../../schema.ts';
+import type { Scalar } from '../flatbuffer.ts';
+import { isByte, paddingOf } from '../fused.ts';
+import {
+  activation,
+  bytesOf,
+  type Call,
+  ends,
+  enumeration,
+  flag,
+  i32,
+  ints,
+  type NodeOf,
+  type Operand,
+  options,
+  strides,
+  valueAt,
+} from './call.ts';
+
+const rowsAndColumns = (shape: Shape): Pair => [shape[1]!, shape[2]!];
+
+export function convolution(node: NodeOf<OpOf<'conv2d' | 'depthwiseConv2d'>>): Call {
+  const { op, inputs } = node;
+  const { x, w, y } = ends(node);
+  const isDepthwise = op.kind === 'depthwiseConv2d';
+  const o = isDepthwise ? depthwiseConv2d : conv2d;
+  return {
+    code: isDepthwise ? 'DEPTHWISE_CONV_2D' : 'CONV_2D',
+    inputs: [inputs[0]!, inputs[1]!, ...biasOf(node)],
+    options: options(o.union, {
+      [o.padding]: padding(op, x, y, rowsAndColumns(w.shape), op.dilation),
+      ...strides(o, op.stride),
+      ...(isDepthwise ? { [depthwiseConv2d.multiplier]: i32(y.shape[3]! / x.shape[3]!) } : {}),
+      [o.activation]: activation(op, y),
+      [o.dilationW]: i32(op.dilation[1]),
+      [o.dilationH]: i32(op.dilation[0]),
+    }),
+    asked: { dilated: op.dilation.some((d) => d !== 1) },
+  };
+}
+
+export function transposedConvolution(node: NodeOf<OpOf<'transposedConv2d'>>): Call {
+  const { op, inputs } = node;
+  const { y } = ends(node);
+  const o = transposeConv;
+  const isValid = Object.values(op.pad).every((cells) => cells === 0);
+  const fused = activation(op, y);
+  return {
+    code: 'TRANSPOSE_CONV',
+    inputs: [ints(y, 'shape', y.shape), inputs[1]!, inputs[0]!, ...biasOf(node)],
+    options: options(o.union, {
+      [o.padding]: enumeration(paddings.indexOf(isValid ? 'VALID' : 'SAME')),
+      ...strides(o, op.stride),
+      [o.activation]: fused,
+    }),
+    asked: { activated: fused[1] !== 0 },
+  };
+}
+
+/** `asymmetric`: how a hybrid layer rounds its input. */
+export function dense(node: NodeOf<OpOf<'dense'>>, asymmetric: boolean): Call {
+  const { op, inputs } = node;
+  const { x, y } = ends(node);
+  const o = fullyConnected;
+  const keepNumDims = x.shape.length !== 2;
+  return {
+    code: 'FULLY_CONNECTED',
+    inputs: [inputs[0]!, inputs[1]!, ...biasOf(node)],
+    options: options(o.union, {
+      [o.activation]: activation(op, y),
+      [o.weightsFormat]: enumeration(0),
+      [o.keepNumDims]: flag(keepNumDims),
+      [o.asymmetricQuantizeInputs]: flag(asymmetric),
+    }),
+    asked: { keepNumDims, asymmetric },
+  };
+}
+
+export function pool(node: NodeOf<OpOf<'maxPool2d' | 'averagePool2d'>>): Call {
+  const { op, inputs } = node;
+  const { x, y } = ends(node);
+  const o = pool2d;
+  return {
+    code: op.kind === 'maxPool2d' ? 'MAX_POOL_2D' : 'AVERAGE_POOL_2D',
+    inputs,
+    options: options(o.union, {
+      [o.padding]: padding(op, x, y, op.kernel, [1, 1]),
+      ...strides(o, op.stride),
+      [o.kernelW]: i32(op.kernel[1]),
+      [o.kernelH]: i32(op.kernel[0]),
+      [o.activation]: activation(op, y),
+    }),
+  };
+}
+
+interface Slid {
+  readonly kind: string;
+  readonly stride: Pair;
+  readonly pad: Pad;
+}
+
+function padding({ kind, stride, pad }: Slid, x: Value, y: Value, kernel: Pair, dilation: Pair): Scalar {
+  const window = { size: rowsAndColumns(x.shape), kernel, stride, dilation };
+  const found = paddingOf(window, pad, rowsAndColumns(y.shape));
+  if (!found)
+    throw new VireoError('bad-graph', `${kind} "${y.name}": padding that is neither SAME nor VALID`);
+  return enumeration(paddings.indexOf(found));
+}
+
+/** Nothing or one vector. In integers its scale is sₓ·s_w and its zero point 0. */
+function biasOf(node: NodeOf<Op>): Operand[] {
+  const id = node.inputs[2];
+  if (id === undefined) return [];
+  const { x, w } = ends(node);
+  const { name, dtype, shape, data, quantization } = valueAt(node, id);
+  const scale = isByte(x)
+    ? (w.quantization?.scale ?? []).map((s) =>
+        Math.fround(Math.fround(x.quantization!.scale[0]!) * Math.fround(s)),
+      )
+    : null;
+  if (shape.length === 1 && (!scale || quantization?.scale.length === scale.length)) return [id];
+  return [
+    {
+      name,
+      type: fileType(dtype),
+      shape: [elementCount(shape)],
+      quantization: scale && { scale, zeroPoint: scale.map(() => 0), axis: 0 },
+      data: data && bytesOf(data),
+    },
+  ];
+}
