@@ -21,12 +21,10 @@ export function writeOperators(legal: Legal, model: Model): { inputs: number[]; 
   const inputs = graph.inputs.map((id) => tensors.at(id));
   for (const node of graph.nodes) {
     if (merged.has(node.output)) continue;
-    const dropped = merged.get(node);
-    const output = dropped ?? node.output;
-    for (const call of callsOf(legal, node, dropped === undefined)) {
-      const from = call.inputs.map((operand) => tensors.at(operand));
-      const to = (call.outputs ?? [output]).map((operand) => tensors.at(operand));
-      const shown = from.map((index) => model.at(index));
+    for (const call of callsOf(legal, node, merged.get(node) ?? null)) {
+      const from = call.inputs.map((operand) => (operand === null ? -1 : tensors.at(operand)));
+      const to = (call.outputs ?? [node.output]).map((operand) => tensors.at(operand));
+      const shown = from.flatMap((index) => (index < 0 ? [] : [model.at(index)]));
       const version = versionOf({
         ...call.asked,
         code: call.code,
@@ -106,7 +104,7 @@ function fileShape({ complex }: Legal, id: ValueId, shape: Shape): Shape {
   return complex.has(id) ? shape.slice(0, -1) : shape;
 }
 
-function callsOf(legal: Legal, { op, inputs, output }: Node, keepDims: boolean): readonly Call[] {
+function callsOf(legal: Legal, { op, inputs, output }: Node, dropped: ValueId | null): readonly Call[] {
   const { graph } = legal;
   const node = { graph, inputs, output };
   const { shape, name } = graph.values[output]!;
@@ -136,7 +134,7 @@ function callsOf(legal: Legal, { op, inputs, output }: Node, keepDims: boolean):
     case 'lrn':
       return [elementwise.lrn({ ...node, op })];
     case 'reduce':
-      return [elementwise.reduce({ ...node, op }, keepDims)];
+      return [elementwise.reduce({ ...node, op }, dropped)];
     case 'argMax':
       return [elementwise.argMax({ ...node, op })];
     case 'topK':

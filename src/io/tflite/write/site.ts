@@ -66,6 +66,7 @@ export class Site {
   /** Part of x: `size` elements of one axis. */
   cut(suffix: string, x: ValueId, axis: number, from: number, size: number): ValueId {
     const { shape, dtype, quantization } = this.value(x);
+    if (shape[axis] === size) return x;
     const begin = shape.map((_, i) => (i === axis ? from : 0));
     const extents = shape.map((extent, i) => (i === axis ? size : extent));
     const op = { kind: 'slice', begin, size: extents, step: shape.map(() => 1) } as const;

@@ -43,7 +43,6 @@ export function versionOf(s: Signature): number {
       return s.dilated ? 2 : 1;
     case 'FULLY_CONNECTED':
       if (isHybrid && b.perAxis) return 12;
-      if (s.inputs.length === 2) return 6;
       if (s.keepNumDims) return 5;
       if (isInt8) return 4;
       return isHybrid ? (s.asymmetric ? 9 : 3) : 1;

@@ -11,13 +11,14 @@ import { activationOf } from '../fused.ts';
 import type { Options, TensorSpec } from '../model.ts';
 import type { Signature } from '../versions.ts';
 
-/** A value of the network, or a tensor that only the file has; the same object is the same tensor. */
+/** A value of the network, or a tensor that only the file has: the same object is the same tensor. */
 export type Operand = ValueId | TensorSpec;
 
 export interface Call {
   /** A name of `operatorNames`. */
   readonly code: string;
-  readonly inputs: readonly Operand[];
+  /** null: left out, which the file says with −1. */
+  readonly inputs: readonly (Operand | null)[];
   /** Default: the node's output. */
   readonly outputs?: readonly Operand[];
   readonly options?: Options;

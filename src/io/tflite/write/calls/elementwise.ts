@@ -1,6 +1,6 @@
 /** Operators that calculate each number by itself, or along one axis. */
 import { VireoError } from '../../../../errors.ts';
-import type { Value } from '../../../../graph/ir.ts';
+import type { Value, ValueId } from '../../../../graph/ir.ts';
 import type { Op, OpOf } from '../../../../graph/ops.ts';
 import type { BinaryFn, ReduceFn, UnaryFn } from '../../../../kernels/call.ts';
 import type { DType } from '../../../../tensor.ts';
@@ -142,13 +142,14 @@ export function lrn({ op, inputs }: NodeOf<OpOf<'lrn'>>): Call {
   return { code: 'LOCAL_RESPONSE_NORMALIZATION', inputs, options: options(o.union, fields) };
 }
 
-/** `keepDims`: false where the operator also does the work of a reshape behind it. */
-export function reduce(node: NodeOf<OpOf<'reduce'>>, keepDims: boolean): Call {
-  const { op, inputs } = node;
+/** `dropped`: what a reshape behind it makes, where the operator does its work too. */
+export function reduce(node: NodeOf<OpOf<'reduce'>>, dropped: ValueId | null): Call {
+  const { op, inputs, output } = node;
   return {
     code: reduceCodes[op.fn],
-    inputs: [inputs[0]!, ints(ends(node).y, 'axes', op.axes)],
-    options: options(reducer.union, { [reducer.keepDims]: flag(keepDims) }),
+    inputs: [inputs[0]!, ints(valueAt(node, dropped ?? output), 'axes', op.axes)],
+    outputs: [dropped ?? output],
+    options: options(reducer.union, { [reducer.keepDims]: flag(dropped === null) }),
   };
 }
 

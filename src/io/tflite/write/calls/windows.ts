@@ -72,7 +72,8 @@ export function dense(node: NodeOf<OpOf<'dense'>>, asymmetric: boolean): Call {
   const keepNumDims = x.shape.length !== 2;
   return {
     code: 'FULLY_CONNECTED',
-    inputs: [inputs[0]!, inputs[1]!, ...biasOf(node)],
+    // Old runtimes want three operands, a bias or none.
+    inputs: [inputs[0]!, inputs[1]!, biasOf(node)[0] ?? null],
     options: options(o.union, {
       [o.activation]: activation(op, y),
       [o.weightsFormat]: enumeration(0),

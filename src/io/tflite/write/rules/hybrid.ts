@@ -37,12 +37,13 @@ export function hybridDense(site: Site): ValueId {
 
 /** int8 weights with one scale, or one for each index of `axis`; `several`: not all of them the same. */
 function inSteps(site: Site, axis: number, scales: 'one' | 'several' | 'any'): ValueId {
-  const { shape, data, name } = site.value(site.inputs[1]!);
+  const { shape, data, name: ofFloats } = site.value(site.inputs[1]!);
+  const name = ofFloats.replace(/\/f32$/u, ''); // what the reader put behind it
   if (!(data instanceof Float32Array)) return site.unsupported('hybrid weights that are no float32 constant');
   const whole = scales === 'several' ? null : stepsOf(data);
   const zeroPoint = [0];
   if (whole)
-    return site.builder.constant(`${name}/int8`, 'i8', shape, whole.levels, {
+    return site.builder.constant(name, 'i8', shape, whole.levels, {
       scale: [whole.scale],
       zeroPoint,
       axis: 0,
@@ -64,7 +65,7 @@ function inSteps(site: Site, axis: number, scales: 'one' | 'several' | 'any'): V
   }
   if (scales === 'several' && scale.every((s) => s === scale[0]))
     return site.unsupported('asymmetric rounding before a layer whose weights have one scale');
-  return site.builder.constant(`${name}/int8`, 'i8', shape, levels, {
+  return site.builder.constant(name, 'i8', shape, levels, {
     scale,
     zeroPoint: scale.map(() => 0),
     axis,

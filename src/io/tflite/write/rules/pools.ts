@@ -30,10 +30,12 @@ export function pool2d(site: Site, op: OpOf<'maxPool2d' | 'averagePool2d'>): Val
   const y = withPadding(stored, op, noClamp);
   // By ONNX's rule the numbers stay what they stand for, by TensorFlow Lite's they stay as they are stored.
   if (isEven) site.changed('rescaled');
-  const inScale = isEven
-    ? site.converted('rescaled', y, output)
-    : site.reshape('restored', y, output.shape, { quantization: output.quantization });
-  return clampTo(site, op.clamp, inScale);
+  const back = isEven
+    ? ({ kind: 'convert', rounding: 'away' } as const)
+    : ({ kind: 'reshape', shape: output.shape } as const);
+  return isUnbounded(op.clamp)
+    ? site.done(back, [y])
+    : clampTo(site, op.clamp, site.step('in scale', back, [y]));
 }
 
 /** As near as TensorFlow Lite asks of the two sides of a pool. */
