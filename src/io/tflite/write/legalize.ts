@@ -79,7 +79,7 @@ class Legalizer {
   readonly #rounded = new Map<ValueId, Rounded>();
   readonly #complex = new Set<ValueId>();
   readonly #asymmetric = new Set<ValueId>();
-  readonly #changes: Record<Change, number> = { rounding: 0, rescaled: 0, float: 0, micro: 0 };
+  readonly #changes: Record<Change, number> = { rounding: 0, rescaled: 0, float: 0 };
 
   constructor(graph: Graph, problems: Problems) {
     this.#graph = graph;
@@ -250,7 +250,7 @@ class Legalizer {
   }
 
   #notes(): string[] {
-    const { rounding, rescaled, float, micro } = this.#changes;
+    const { rounding, rescaled, float } = this.#changes;
     const counted = (count: number): string => `${count} operator${count === 1 ? '' : 's'}`;
     return [
       ...(rounding > 0
@@ -266,11 +266,6 @@ class Legalizer {
       ...(float > 0
         ? [
             `TensorFlow Lite has no integer kernel; calculated in float between DEQUANTIZE and QUANTIZE: ${counted(float)}.`,
-          ]
-        : []),
-      ...(micro > 0
-        ? [
-            `DIV of int8 has a kernel in TensorFlow Lite Micro, but none in TensorFlow Lite: ${counted(micro)}.`,
           ]
         : []),
     ];

@@ -7,7 +7,7 @@ import type { DType, Quantization, Shape, TensorData } from '../../../tensor.ts'
 import { viewOf } from '../../../tensor.ts';
 
 /** What differs from the network as it was, counted for the notes. */
-export type Change = 'rounding' | 'rescaled' | 'float' | 'micro';
+export type Change = 'rounding' | 'rescaled' | 'float';
 
 /** Dynamic rounding to int8 that was asked of a float value; each slice has `slice` elements. */
 export interface Rounded {

@@ -13,8 +13,6 @@ export interface Signature {
   readonly outputType: string;
   /** Of convolutions. */
   readonly dilated?: boolean;
-  /** A TRANSPOSE_CONV with an activation. */
-  readonly activated?: boolean;
   readonly keepNumDims?: boolean;
   readonly asymmetric?: boolean;
   readonly halfPixelCenters?: boolean;
@@ -47,7 +45,6 @@ export function versionOf(s: Signature): number {
       if (isInt8) return 4;
       return isHybrid ? (s.asymmetric ? 9 : 3) : 1;
     case 'TRANSPOSE_CONV': // output shape, weights, x, bias
-      if (s.activated) return 4;
       if (s.inputs.length === 4) return 3;
       return b?.type === 'int8' ? 2 : 1;
     case 'TRANSPOSE':

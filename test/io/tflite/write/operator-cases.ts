@@ -218,7 +218,7 @@ add('depthwiseConv2d int8, dilated', ['DEPTHWISE_CONV_2D'], (n) =>
     { quantization: q(0.04, 3) },
   ),
 );
-add('transposedConv2d SAME', ['TRANSPOSE_CONV'], (n) =>
+add('transposedConv2d SAME, relu', ['TRANSPOSE_CONV', 'RELU'], (n) =>
   n.builder.add(
     {
       kind: 'transposedConv2d',
@@ -318,6 +318,17 @@ add(
     ),
   { relative: 1e-6 },
 );
+add(
+  'averagePool2d int8, padding of its own',
+  ['DEQUANTIZE', 'PAD', 'AVERAGE_POOL_2D', 'MUL', 'QUANTIZE'],
+  (n) =>
+    n.builder.add(
+      pool('averagePool2d', { kernel: [3, 3], pad: { top: 1, left: 1, bottom: 1, right: 1 } }),
+      [n.input('i8', [1, 6, 6, 2], q(0.05, 9))],
+      { quantization: q(0.05, 9) },
+    ),
+  { notes: 1, steps: 1 },
+);
 add('averagePool2d int8, one scale', ['AVERAGE_POOL_2D'], (n) =>
   n.builder.add(pool('averagePool2d'), [n.input('i8', [1, 4, 4, 2], q(0.05, 9))], {
     quantization: q(0.05, 9),
@@ -380,18 +391,15 @@ for (const [fn, code] of [
   add(`${fn} i32`, [code], (n) =>
     n.builder.add(binary(fn), [n.input('i32', [2, 3]), n.constant('i32', [3])]),
   );
-  add(
-    `${fn} int8, three scales`,
-    [code],
-    (n) =>
-      n.builder.add(binary(fn), [n.input('i8', [2, 3], q(0.05, 4)), n.constant('i8', [3], q(0.03, -9))], {
-        quantization: q(0.04, 1),
-      }),
-    { notes: fn === 'div' ? 1 : 0 },
+  add(`${fn} int8, three scales`, [code], (n) =>
+    n.builder.add(binary(fn), [n.input('i8', [2, 3], q(0.05, 4)), n.constant('i8', [3], q(0.03, -9))], {
+      quantization: q(0.04, 1),
+    }),
   );
-  add(`${fn} i64`, [code], (n) =>
-    n.builder.add(binary(fn), [n.input('i64', [2, 3]), n.constant('i64', [3])]),
-  );
+  if (fn !== 'div')
+    add(`${fn} i64`, [code], (n) =>
+      n.builder.add(binary(fn), [n.input('i64', [2, 3]), n.constant('i64', [3])]),
+    );
 }
 add('add, bounds of its own', ['ADD', 'MAXIMUM'], (n) =>
   n.builder.add(binary('add', { min: 0.25, max: Number.POSITIVE_INFINITY }), [
@@ -522,6 +530,16 @@ for (const [fn, code, alpha] of [
   );
 add('logistic int8', ['LOGISTIC'], (n) =>
   n.builder.add(unary('logistic'), [n.input('i8', [64], q(0.05, 4))], { quantization: q(1 / 256, -128) }),
+);
+add(
+  'tanh int8 of another type',
+  ['DEQUANTIZE', 'TANH', 'QUANTIZE'],
+  (n) =>
+    n.builder.add(unary('tanh'), [n.input('u8', [64], q(0.05, 130))], {
+      dtype: 'i8',
+      quantization: q(1 / 128, 0),
+    }),
+  { notes: 1, steps: 1 },
 );
 add('tanh uint8', ['TANH'], (n) =>
   n.builder.add(unary('tanh'), [n.input('u8', [64], q(0.05, 130))], { quantization: q(1 / 128, 128) }),

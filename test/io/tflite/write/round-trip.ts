@@ -51,12 +51,25 @@ export function largest(outputs: readonly TensorData[]): number {
   return most;
 }
 
-/** A graph's outputs on inputs from a seed, by the default kernels. */
-export function runCompiled(graph: Graph, seed: number): TensorData[] {
-  const session = compile(graph);
-  randomInputs(graph, seed).forEach((x, i) => {
-    session.input(i, session.inputs[i]!.dtype).set(x as never); // as many and of the type asked for
-  });
-  session.run();
-  return session.outputs.map(({ dtype }, i) => session.output(i, dtype).slice());
+/** Two graphs with the same inputs: how far their outputs lie apart, by the default kernels, over `seeds` inputs. */
+export function apart(
+  a: Graph,
+  b: Graph,
+  seeds: number,
+): { readonly step: number; readonly relative: number } {
+  const sessions = [compile(a), compile(b)];
+  let [step, relative] = [0, 0];
+  for (let seed = 0; seed < seeds; seed++) {
+    const inputs = randomInputs(a, seed);
+    const [p, q] = sessions.map((session) => {
+      inputs.forEach((x, i) => {
+        session.input(i, session.inputs[i]!.dtype).set(x as never); // of the type asked for
+      });
+      session.run();
+      return session.outputs.map(({ dtype }, i): TensorData => session.output(i, dtype).slice());
+    }) as [TensorData[], TensorData[]];
+    step = Math.max(step, farthest(q, p));
+    relative = Math.max(relative, farthest(q, p) / largest(p));
+  }
+  return { step, relative };
 }

@@ -3,11 +3,12 @@ import { VireoError } from '../../../../errors.ts';
 import type { Value } from '../../../../graph/ir.ts';
 import type { Op, OpOf } from '../../../../graph/ops.ts';
 import type { Pad, Pair } from '../../../../kernels/call.ts';
-import { elementCount, type Shape } from '../../../../tensor.ts';
+import { elementCount, type Quantization, type Shape } from '../../../../tensor.ts';
 import { fileType } from '../../operator.ts';
 import { conv2d, depthwiseConv2d, fullyConnected, paddings, pool2d, transposeConv } from '../../schema.ts';
 import type { Scalar } from '../flatbuffer.ts';
 import { isByte, paddingOf } from '../fused.ts';
+import type { TensorSpec } from '../model.ts';
 import {
   activation,
   bytesOf,
@@ -33,7 +34,8 @@ export function convolution(node: NodeOf<OpOf<'conv2d' | 'depthwiseConv2d'>>): C
   const o = isDepthwise ? depthwiseConv2d : conv2d;
   return {
     code: isDepthwise ? 'DEPTHWISE_CONV_2D' : 'CONV_2D',
-    inputs: [inputs[0]!, inputs[1]!, ...biasOf(node)],
+    // Some kernels want a bias where the file may leave it out.
+    inputs: [inputs[0]!, inputs[1]!, biasOf(node) ?? zeroBias(node)],
     options: options(o.union, {
       [o.padding]: padding(op, x, y, rowsAndColumns(w.shape), op.dilation),
       ...strides(o, op.stride),
@@ -51,16 +53,15 @@ export function transposedConvolution(node: NodeOf<OpOf<'transposedConv2d'>>): C
   const { y } = ends(node);
   const o = transposeConv;
   const isValid = Object.values(op.pad).every((cells) => cells === 0);
-  const fused = activation(op, y);
+  const bias = biasOf(node);
   return {
     code: 'TRANSPOSE_CONV',
-    inputs: [ints(y, 'shape', y.shape), inputs[1]!, inputs[0]!, ...biasOf(node)],
+    inputs: [ints(y, 'shape', y.shape), inputs[1]!, inputs[0]!, ...(bias === null ? [] : [bias])],
     options: options(o.union, {
       [o.padding]: enumeration(paddings.indexOf(isValid ? 'VALID' : 'SAME')),
       ...strides(o, op.stride),
-      [o.activation]: fused,
+      [o.activation]: activation(op, y),
     }),
-    asked: { activated: fused[1] !== 0 },
   };
 }
 
@@ -73,7 +74,7 @@ export function dense(node: NodeOf<OpOf<'dense'>>, asymmetric: boolean): Call {
   return {
     code: 'FULLY_CONNECTED',
     // Old runtimes want three operands, a bias or none.
-    inputs: [inputs[0]!, inputs[1]!, biasOf(node)[0] ?? null],
+    inputs: [inputs[0]!, inputs[1]!, biasOf(node)],
     options: options(o.union, {
       [o.activation]: activation(op, y),
       [o.weightsFormat]: enumeration(0),
@@ -115,25 +116,36 @@ function padding({ kind, stride, pad }: Slid, x: Value, y: Value, kernel: Pair, 
   return enumeration(paddings.indexOf(found));
 }
 
-/** Nothing or one vector. In integers its scale is sₓ·s_w and its zero point 0. */
-function biasOf(node: NodeOf<Op>): Operand[] {
+/** One vector, or null. In integers its scale is sₓ·s_w and its zero point 0. */
+function biasOf(node: NodeOf<Op>): Operand | null {
   const id = node.inputs[2];
-  if (id === undefined) return [];
-  const { x, w } = ends(node);
+  if (id === undefined) return null;
   const { name, dtype, shape, data, quantization } = valueAt(node, id);
-  const scale = isByte(x)
-    ? (w.quantization?.scale ?? []).map((s) =>
-        Math.fround(Math.fround(x.quantization!.scale[0]!) * Math.fround(s)),
-      )
-    : null;
-  if (shape.length === 1 && (!scale || quantization?.scale.length === scale.length)) return [id];
-  return [
-    {
-      name,
-      type: fileType(dtype),
-      shape: [elementCount(shape)],
-      quantization: scale && { scale, zeroPoint: scale.map(() => 0), axis: 0 },
-      data: data && bytesOf(data),
-    },
-  ];
+  const q = biasQuantization(node);
+  if (shape.length === 1 && (!q || quantization?.scale.length === q.scale.length)) return id;
+  const count = elementCount(shape);
+  return { name, type: fileType(dtype), shape: [count], quantization: q, data: data && bytesOf(data) };
+}
+
+function zeroBias(node: NodeOf<Op>): TensorSpec {
+  const { y } = ends(node);
+  const quantization = biasQuantization(node);
+  const channels = y.shape[y.shape.length - 1]!;
+  const type = quantization ? 'int32' : 'float32';
+  return {
+    name: `${y.name}/bias`,
+    type,
+    shape: [channels],
+    quantization,
+    data: new Uint8Array(4 * channels),
+  };
+}
+
+function biasQuantization(node: NodeOf<Op>): Quantization | null {
+  const { x, w } = ends(node);
+  if (!isByte(x)) return null;
+  const { fround } = Math;
+  const input = fround(x.quantization!.scale[0]!);
+  const scale = w.quantization!.scale.map((s) => fround(input * fround(s)));
+  return { scale, zeroPoint: scale.map(() => 0), axis: 0 };
 }

@@ -145,7 +145,7 @@ export function binary(site: Site, op: OpOf<'binary'>): ValueId {
   const plain = { kind: 'binary', fn, clamp } as const;
   if (isQuantized && op.rounding === 'even') site.changed('rounding');
   if (fn === 'add' || fn === 'sub' || fn === 'mul' || fn === 'div') {
-    if (fn === 'div' && dtype === 'i8') site.changed('micro');
+    if (fn === 'div' && dtype === 'i64') site.unsupported('div of i64');
     return bounded(site, plain, site.inputs);
   }
   const ends = (inputs: readonly ValueId[]): ValueId =>

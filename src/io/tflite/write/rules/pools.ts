@@ -3,7 +3,7 @@
  * right behind it:
  *
  *   max       pad with −∞, or the least stored number  ⇒  VALID
- *   average   pad with 0  ⇒  VALID  ⇒  · cells of the window / cells that count, a constant; float only
+ *   average   pad with 0  ⇒  VALID  ⇒  · cells of the window / cells that count, a constant; in float
  */
 import type { Value, ValueId } from '../../../../graph/ir.ts';
 import type { OpOf } from '../../../../graph/ops.ts';
@@ -108,7 +108,13 @@ function framed(
     const x = padded(site, site.x, frame, isByte(from) ? least : Number.NEGATIVE_INFINITY);
     return bounded(site, { kind: 'maxPool2d', kernel, stride, pad: noPad, clamp }, [x]);
   }
-  if (from.dtype !== 'f32') site.unsupported(`the average of ${from.dtype} numbers beside a padding`);
+  if (isByte(from)) {
+    site.changed('float');
+    const inner = site.within('real', { dtype: 'f32', quantization: null }, [
+      site.real('real x', { kind: 'convert', rounding: 'away' }, [site.x]),
+    ]);
+    return site.done({ kind: 'convert', rounding: 'away' }, [framed(inner, fn, window, pad, counted, clamp)]);
+  }
   const x = padded(site, site.x, frame, 0);
   const average = { kind: 'averagePool2d', kernel, stride, pad: noPad, clamp: noClamp } as const;
   const sums = site.step('over all cells', average, [x]);

@@ -1,17 +1,20 @@
 /** Transposed convolutions. */
 import type { ValueId } from '../../../../graph/ir.ts';
 import type { OpOf } from '../../../../graph/ops.ts';
-import { noClamp, noPad, type Pair } from '../../../../kernels/call.ts';
+import { noClamp, noPad, type Pad, type Pair } from '../../../../kernels/call.ts';
 import { type Shape, showShape } from '../../../../tensor.ts';
 import { cellsOf } from '../fused.ts';
 import type { Site } from '../site.ts';
-import { bounded, clampTo, isUnbounded } from './bounds.ts';
+import { clampTo, isUnbounded } from './bounds.ts';
 import { checkWeights, rowsAndColumns } from './convolutions.ts';
 
 /**
- * Where the padding is not the one that TensorFlow Lite works out from the output's extents:
+ * SAME and VALID are those of the convolution that goes the other way: from the output's extents it must come to the
+ * input's. Where it does not, or the padding is another:
  *
- *   x  ⇒  transposedConv2d without padding, all that the windows reach  ⇒  slice
+ *   x  ⇒  transposedConv2d VALID, all that the windows reach  ⇒  slice
+ *
+ * Bounds become an operator behind it: activations of its own it has in runtimes of 2023 and newer only.
  */
 export function transposedConv2d(site: Site, op: OpOf<'transposedConv2d'>): ValueId {
   checkWeights(site);
@@ -21,19 +24,24 @@ export function transposedConv2d(site: Site, op: OpOf<'transposedConv2d'>): Valu
   const size = rowsAndColumns(shape);
   const within = rowsAndColumns(site.value(site.x).shape);
   const kernel = rowsAndColumns(site.value(inputs[1]!).shape);
-  const reach = within.map((extent, i) => extent * stride[i]! + kernel[i]!);
-  const fits = (extents: Shape): boolean => extents.every((extent, i) => extent <= reach[i]!);
+  const layerOf = (cells: Pad) => ({ kind: 'transposedConv2d', stride, pad: cells, clamp: noClamp }) as const;
+  const reach = size.map((_, i) => (within[i]! - 1) * stride[i]! + kernel[i]!);
+  const isValid = (extents: Shape): boolean =>
+    extents.every((extent, i) => extent >= reach[i]! && extent < reach[i]! + stride[i]!);
   const same = cellsOf('SAME', { size, kernel, stride, dilation: [1, 1] });
-  const known = [noPad, same].find(({ top, left }) => top === pad.top && left === pad.left);
-  if (known && fits(size))
-    return bounded(site, { kind: 'transposedConv2d', stride, pad: known, clamp }, inputs);
-  const begin = [pad.top, pad.left];
-  const whole = size.map((extent, i) =>
-    Math.max((within[i]! - 1) * stride[i]! + kernel[i]!, begin[i]! + extent),
+  const isSame = size.every((extent, i) => Math.ceil(extent / stride[i]!) === within[i]);
+  const known = [...(isSame ? [same] : []), ...(isValid(size) ? [noPad] : [])].find(
+    ({ top, left }) => top === pad.top && left === pad.left,
   );
-  if (!fits(whole)) site.unsupported(`an output of ${showShape(size)} cells, beyond ${showShape(reach)}`);
-  const layer = { kind: 'transposedConv2d', stride, pad: noPad, clamp: noClamp } as const;
-  const all = site.step('whole', layer, inputs, { shape: [shape[0]!, ...whole, shape[3]!] });
+  if (known) {
+    if (isUnbounded(clamp)) return site.done(layerOf(known), inputs);
+    return clampTo(site, clamp, site.step('unbounded', layerOf(known), inputs, { shape }));
+  }
+  const begin = [pad.top, pad.left];
+  const whole = size.map((extent, i) => Math.max(reach[i]!, begin[i]! + extent));
+  if (!isValid(whole))
+    site.unsupported(`an output of ${showShape(size)} cells, the windows reach ${showShape(reach)}`);
+  const all = site.step('whole', layerOf(noPad), inputs, { shape: [shape[0]!, ...whole, shape[3]!] });
   const slice = { kind: 'slice', begin: [0, ...begin, 0], size: shape, step: [1, 1, 1, 1] } as const;
   return isUnbounded(clamp) ? site.done(slice, [all]) : clampTo(site, clamp, site.step('cut', slice, [all]));
 }
