@@ -99,6 +99,17 @@ export const leakyRelu = { union: 75, alpha: 0 } as const;
 export const mirrorPad = { union: 77, mode: 0 } as const;
 export const depthToSpace = { union: 94, blockSize: 0 } as const;
 export const batchMatMul = { union: 101, transposeA: 0, transposeB: 1 } as const;
+export const conv3d = {
+  union: 106,
+  padding: 0,
+  strideD: 1,
+  strideW: 2,
+  strideH: 3,
+  activation: 4,
+  dilationD: 5,
+  dilationW: 6,
+  dilationH: 7,
+} as const;
 
 /** ADD, SUB, MUL and DIV have options of their own, all with the fused activation first. */
 export const binaryActivation = 0;

@@ -1,9 +1,11 @@
 /** What an operator's options can say of its padding and its bounds. */
 import { sameQuantization } from '../../../graph/build.ts';
 import type { Value } from '../../../graph/ir.ts';
+import type { OpOf } from '../../../graph/ops.ts';
 import { samePad, windowCount } from '../../../graph/shapes.ts';
 import { type Clamp, noClamp, noPad, type Pad, type Pair } from '../../../kernels/call.ts';
 import { quantizedBounds, type Range } from '../../../kernels/requantize.ts';
+import type { Shape } from '../../../tensor.ts';
 import { activations, type paddings } from '../schema.ts';
 
 export type Padding = (typeof paddings)[number];
@@ -33,6 +35,30 @@ export function paddingOf({ size, kernel, stride, dilation }: Window, pad: Pad, 
     same.left === pad.left &&
     ([0, 1] as const).every((i) => out[i] === Math.ceil(size[i] / stride[i]));
   return isSame ? 'SAME' : null;
+}
+
+/** As `paddingOf`, for every axis between the first and the last. */
+export function volumePadding(
+  op: Pick<OpOf<'convNd'>, 'stride' | 'dilation' | 'before'>,
+  x: Shape,
+  w: Shape,
+  y: Shape,
+): Padding | null {
+  const each = op.stride.map((stride, i) => {
+    const window: Window = {
+      size: [x[1 + i]!, 1],
+      kernel: [w[1 + i]!, 1],
+      stride: [stride, 1],
+      dilation: [op.dilation[i]!, 1],
+    };
+    const pad = { ...noPad, top: op.before[i]! };
+    const isSame = samePad(window.size, window.kernel, window.stride, window.dilation).top === pad.top;
+    return {
+      VALID: paddingOf(window, pad, [y[1 + i]!, 1]) === 'VALID',
+      SAME: isSame && y[1 + i] === Math.ceil(x[1 + i]! / stride),
+    };
+  });
+  return (['VALID', 'SAME'] as const).find((padding) => each.every((axis) => axis[padding])) ?? null;
 }
 
 /** The cells that `padding` stands for. */

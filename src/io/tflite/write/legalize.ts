@@ -20,7 +20,7 @@ import { maxRank } from '../tensors.ts';
 import { unlimited } from './limits.ts';
 import { Problems } from './problems.ts';
 import { clampTo } from './rules/bounds.ts';
-import { convolution, dense } from './rules/convolutions.ts';
+import { convNd, convolution, dense } from './rules/convolutions.ts';
 import * as elementwise from './rules/elementwise.ts';
 import * as movement from './rules/movement.ts';
 import { pool2d, poolNd } from './rules/pools.ts';
@@ -115,14 +115,20 @@ class Legalizer {
     return made;
   }
 
-  /** What every tensor of the file must keep to. */
-  #check(what: string, id: ValueId): void {
+  /** What every tensor of the file must keep to. False where one does not. */
+  #check(what: string, id: ValueId): boolean {
     const { name, dtype, shape, quantization } = this.#graph.values[id]!;
-    if (!Object.values(graphTypes).includes(dtype)) this.#problems.add(what, `${dtype} data`, name);
-    else if (shape.length > maxRank)
-      this.#problems.add(what, `rank ${shape.length}, at most ${maxRank}`, name);
-    else if (what !== 'constant' && quantization && quantization.scale.length > 1)
-      this.#problems.add(what, 'a scale for each channel', name);
+    const reason = !Object.values(graphTypes).includes(dtype)
+      ? `${dtype} data`
+      : shape.length > maxRank
+        ? `rank ${shape.length}, at most ${maxRank}`
+        : what === 'input' && shape.includes(0)
+          ? 'an extent of 0'
+          : what !== 'constant' && quantization && quantization.scale.length > 1
+            ? 'a scale for each channel'
+            : '';
+    if (reason !== '') this.#problems.add(what, reason, name);
+    return reason === '';
   }
 
   #visit(node: Node): void {
@@ -139,16 +145,16 @@ class Legalizer {
         this.#changes[change]++;
       },
     );
+    // Where there is no such operator a value takes its place, so that what follows is looked at too.
+    const { name, dtype, shape, quantization } = value;
+    const inPlace = (): ValueId => this.#builder.input(name, dtype, shape, quantization);
     try {
-      this.#ids.set(output, this.#rule(site, node));
+      this.#ids.set(output, this.#check(what, output) ? this.#rule(site, node) : inPlace());
     } catch (error) {
       if (!(error instanceof VireoError) || error.code !== 'unsupported') throw error;
-      this.#problems.add(what, error.message, value.name);
-      // A value in its place, so that what follows is looked at too.
-      const { dtype, shape, quantization } = value;
-      this.#ids.set(output, this.#builder.input(value.name, dtype, shape, quantization));
+      this.#problems.add(what, error.message, name);
+      this.#ids.set(output, inPlace());
     }
-    this.#check(what, output);
   }
 
   /** Builds the node's operators; the id of what the last of them makes. */
@@ -171,7 +177,7 @@ class Legalizer {
       case 'matmul':
         return elementwise.matmul(site, op);
       case 'convNd':
-        return site.unsupported(`${op.stride.length} spatial axes, or numbers that are not float32`);
+        return convNd(site, op);
       case 'maxPool2d':
       case 'averagePool2d':
         return pool2d(site, op);

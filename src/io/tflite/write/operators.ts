@@ -112,6 +112,8 @@ function callsOf(legal: Legal, { op, inputs, output }: Node, dropped: ValueId | 
     case 'conv2d':
     case 'depthwiseConv2d':
       return [windows.convolution({ ...node, op })];
+    case 'convNd':
+      return [windows.convolution3d({ ...node, op })];
     case 'transposedConv2d':
       return [windows.transposedConvolution({ ...node, op })];
     case 'dense':
@@ -169,7 +171,6 @@ function callsOf(legal: Legal, { op, inputs, output }: Node, dropped: ValueId | 
       return [{ code: 'GATHER_ND', inputs }];
     case 'complexAbs':
       return [{ code: 'COMPLEX_ABS', inputs }];
-    case 'convNd':
     case 'transposedConvNd':
     case 'poolNd':
     case 'maxPoolIndices':

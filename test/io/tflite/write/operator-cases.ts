@@ -270,6 +270,40 @@ add('transposedConvNd of one axis', ['RESHAPE', 'TRANSPOSE_CONV', 'RESHAPE'], (n
     { shape: [1, 8, 3] },
   ),
 );
+const volume = (more: Partial<OpOf<'convNd'>>): Op => ({
+  kind: 'convNd',
+  stride: [1, 1, 1],
+  dilation: [1, 1, 1],
+  before: [0, 0, 0],
+  after: [0, 0, 0],
+  groups: 1,
+  ...more,
+});
+add('convNd of one axis', ['RESHAPE', 'PAD', 'CONV_2D', 'RESHAPE'], (n) =>
+  n.builder.add(volume({ stride: [2], dilation: [1], before: [1], after: [0], groups: 2 }), [
+    n.input('f32', [1, 6, 4]),
+    n.constant('f32', [2, 2, 2]),
+  ]),
+);
+add('convNd of three axes', ['CONV_3D'], (n) =>
+  n.builder.add(volume({ stride: [1, 2, 1] }), [
+    n.input('f32', [1, 3, 5, 4, 2]),
+    n.constant('f32', [3, 2, 3, 2, 2]),
+    n.constant('f32', [3]),
+  ]),
+);
+add('convNd of three axes, SAME', ['CONV_3D'], (n) =>
+  n.builder.add(volume({ before: [0, 1, 1], after: [1, 1, 1] }), [
+    n.input('f32', [1, 3, 5, 4, 2]),
+    n.constant('f32', [3, 2, 3, 3, 2]),
+  ]),
+);
+add('convNd of three axes, padding of its own', ['PAD', 'CONV_3D'], (n) =>
+  n.builder.add(volume({ before: [2, 1, 0], after: [0, 1, 0] }), [
+    n.input('f32', [1, 3, 5, 4, 2]),
+    n.constant('f32', [3, 2, 3, 2, 2]),
+  ]),
+);
 add('dense, keeps its axes', ['FULLY_CONNECTED'], (n) =>
   n.builder.add({ kind: 'dense', clamp: relu }, [
     n.input('f32', [2, 3, 4]),

@@ -36,6 +36,7 @@ describe('a written operator', () => {
         ...[
           'CONCATENATION',
           'CONV_2D',
+          'CONV_3D',
           'COS',
           'DEPTHWISE_CONV_2D',
           'DEQUANTIZE',

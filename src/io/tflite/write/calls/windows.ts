@@ -5,9 +5,17 @@ import type { Op, OpOf } from '../../../../graph/ops.ts';
 import type { Pad, Pair } from '../../../../kernels/call.ts';
 import { elementCount, type Quantization, type Shape } from '../../../../tensor.ts';
 import { fileType } from '../../operator.ts';
-import { conv2d, depthwiseConv2d, fullyConnected, paddings, pool2d, transposeConv } from '../../schema.ts';
+import {
+  conv2d,
+  conv3d,
+  depthwiseConv2d,
+  fullyConnected,
+  paddings,
+  pool2d,
+  transposeConv,
+} from '../../schema.ts';
 import type { Scalar } from '../flatbuffer.ts';
-import { isByte, paddingOf } from '../fused.ts';
+import { isByte, paddingOf, volumePadding } from '../fused.ts';
 import type { TensorSpec } from '../model.ts';
 import {
   activation,
@@ -45,6 +53,37 @@ export function convolution(node: NodeOf<OpOf<'conv2d' | 'depthwiseConv2d'>>): C
       [o.dilationH]: i32(op.dilation[0]),
     }),
     asked: { dilated: op.dilation.some((d) => d !== 1) },
+  };
+}
+
+/** Its weights are (kD, kH, kW, inC, outC). */
+export function convolution3d(node: NodeOf<OpOf<'convNd'>>): Call {
+  const { op, inputs } = node;
+  const { x, w, y } = ends(node);
+  const o = conv3d;
+  const padding = volumePadding(op, x.shape, w.shape, y.shape);
+  if (!padding || !(w.data instanceof Float32Array))
+    throw new VireoError('bad-graph', `convNd "${y.name}": padding or weights that CONV_3D has not`);
+  const [outC, ...rest] = w.shape as [number, ...number[]];
+  const cells = elementCount(rest);
+  const data = new Float32Array(w.data.length);
+  for (let c = 0; c < outC; c++) for (let i = 0; i < cells; i++) data[i * outC + c] = w.data[c * cells + i]!;
+  const weights = { name: w.name, type: 'float32', shape: [...rest, outC], data: bytesOf(data) };
+  const [strideD, strideH, strideW] = op.stride as [number, number, number];
+  const [dilationD, dilationH, dilationW] = op.dilation as [number, number, number];
+  return {
+    code: 'CONV_3D',
+    inputs: [inputs[0]!, weights, biasOf(node) ?? zeroBias(node)],
+    options: options(o.union, {
+      [o.padding]: enumeration(paddings.indexOf(padding)),
+      [o.strideD]: i32(strideD),
+      [o.strideW]: i32(strideW),
+      [o.strideH]: i32(strideH),
+      [o.activation]: enumeration(0),
+      [o.dilationD]: i32(dilationD),
+      [o.dilationW]: i32(dilationW),
+      [o.dilationH]: i32(dilationH),
+    }),
   };
 }
 

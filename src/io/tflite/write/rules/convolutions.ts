@@ -1,9 +1,9 @@
 /** Convolutions and the fully connected layer. TensorFlow Lite's windows lie by SAME or VALID; other padding is a PAD. */
 import type { ValueId } from '../../../../graph/ir.ts';
 import type { OpOf } from '../../../../graph/ops.ts';
-import { noPad, type Pair } from '../../../../kernels/call.ts';
+import { noClamp, noPad, type Pair } from '../../../../kernels/call.ts';
 import type { Shape } from '../../../../tensor.ts';
-import { cellsOf, isByte, paddingOf, type Window } from '../fused.ts';
+import { cellsOf, isByte, paddingOf, volumePadding, type Window } from '../fused.ts';
 import type { Site } from '../site.ts';
 import { bounded } from './bounds.ts';
 import { hybridDense, hybridFilters } from './hybrid.ts';
@@ -57,4 +57,39 @@ export function dense(site: Site, op: OpOf<'dense'>, asymmetric: (id: ValueId) =
   return bounded(site, { kind: 'dense', clamp: op.clamp }, [site.x, w, ...site.inputs.slice(2)], (id) => {
     if (rounded && !rounded.symmetric) asymmetric(id);
   });
+}
+
+/**
+ * One or two spatial axes: a conv2d of them. Three: CONV_3D, without groups.
+ * What the convolution over a picture is by SAME and VALID the one over a volume is for each of its axes.
+ */
+export function convNd(site: Site, op: OpOf<'convNd'>): ValueId {
+  const axes = op.stride.length;
+  const weights = site.value(site.inputs[1]!);
+  if (!(weights.data instanceof Float32Array))
+    return site.unsupported('weights that are no float32 constant');
+  if (axes > 3) site.unsupported(`${axes} spatial axes`);
+  const from = site.value(site.x);
+  if (axes < 3) {
+    const plane = (shape: Shape): Shape => (axes === 1 ? [shape[0]!, 1, ...shape.slice(1)] : shape);
+    const pair = (list: readonly number[], unit: number): Pair =>
+      axes === 1 ? [unit, list[0]!] : [list[0]!, list[1]!];
+    const [top, left] = pair(op.before, 0);
+    const [bottom, right] = pair(op.after, 0);
+    const x = site.reshape('plane', site.x, plane(from.shape));
+    const w = site.reshape('weights', site.inputs[1]!, plane(weights.shape));
+    const inner = site.within('conv', { shape: plane(site.output.shape) }, [x, w, ...site.inputs.slice(2)]);
+    const pad = { top, left, bottom, right };
+    const [stride, dilation] = [pair(op.stride, 1), pair(op.dilation, 1)];
+    return site.same(
+      convolution(inner, { kind: 'conv2d', stride, dilation, pad, groups: op.groups, clamp: noClamp }),
+    );
+  }
+  if (op.groups !== 1) site.unsupported('groups over three spatial axes');
+  const zeros = op.before.map(() => 0);
+  const padding = volumePadding(op, from.shape, weights.shape, site.output.shape);
+  const around = { kind: 'pad', before: [0, ...op.before, 0], after: [0, ...op.after, 0], value: 0 } as const;
+  const x = padding ? site.x : site.step('padded', around, [site.x]);
+  const [before, after] = padding === 'SAME' ? [op.before, op.after] : [zeros, zeros];
+  return site.done({ ...op, before, after }, [x, ...site.inputs.slice(1)]);
 }
