@@ -1,5 +1,5 @@
 /**
- * TensorFlow Lite file → graph. The door `vireo-nn/tflite`.
+ * TensorFlow Lite file → graph. The door `vireo-nn/tflite`; the way back is `vireo-nn/tflite/write`.
  *
  *   bytes ─flatbuffer→ checked tables ─tensors→ constants ─operators→ GraphBuilder → Graph
  *
@@ -58,5 +58,3 @@ export function readTflite(bytes: Uint8Array, options: ReadTfliteOptions = {}): 
     );
   return importer.import(subgraph, options.shapes ?? {});
 }
-
-export { notesEntry, type WriteTfliteOptions, writeTflite } from './write/index.ts';

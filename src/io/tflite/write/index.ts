@@ -1,11 +1,12 @@
 /**
- * Graph → TensorFlow Lite file.
+ * Graph → TensorFlow Lite file. The door `vireo-nn/tflite/write`, apart from the reader, which most programs need alone.
  *
  *   Graph ─legalize→ nodes that are operators ─operators→ tensors, operators ─flatbuffer→ bytes
  *
  * Inputs and outputs keep their names, shapes and types, other tensors the names of the values. Where the file cannot
  * say exactly what the network computes (ONNX rounds halves another way), it says the nearest, and a note tells.
  */
+import { VireoError } from '../../../errors.ts';
 import type { Graph } from '../../../graph/ir.ts';
 import { verify } from '../../../graph/verify.ts';
 import { legalize } from './legalize.ts';
@@ -30,6 +31,8 @@ export const notesEntry = 'vireo.notes';
  * 'bad-graph' where the graph breaks its own rules, 'too-large' beyond 2 GiB.
  */
 export function writeTflite(graph: Graph, options: WriteTfliteOptions = {}): Uint8Array {
+  if (typeof TextEncoder === 'undefined')
+    throw new VireoError('usage', 'TFLite: writing needs TextEncoder, which this engine lacks');
   verify(graph, unlimited);
   const legal = legalize(graph);
   const model = new Model();

@@ -20,7 +20,7 @@ import { maxRank } from '../tensors.ts';
 import { unlimited } from './limits.ts';
 import { Problems } from './problems.ts';
 import { clampTo } from './rules/bounds.ts';
-import { convNd, convolution, dense } from './rules/convolutions.ts';
+import { convNd, convolution, dense, matmul } from './rules/convolutions.ts';
 import * as elementwise from './rules/elementwise.ts';
 import * as movement from './rules/movement.ts';
 import { pool2d, poolNd } from './rules/pools.ts';
@@ -175,7 +175,7 @@ class Legalizer {
       case 'dense':
         return dense(site, op, (id) => this.#asymmetric.add(id));
       case 'matmul':
-        return elementwise.matmul(site, op);
+        return matmul(site, op);
       case 'convNd':
         return convNd(site, op);
       case 'maxPool2d':
@@ -217,7 +217,7 @@ class Legalizer {
       case 'pad':
         return movement.pad(site, op);
       case 'mirrorPad':
-        return elementwise.mirrorPad(site, op);
+        return movement.mirrorPad(site, op);
       case 'gather':
         return movement.gather(site, op);
       case 'gatherNd':
@@ -230,6 +230,7 @@ class Legalizer {
         this.#complex.add(output);
         return site.done(op, site.inputs);
       case 'where':
+        return movement.where(site, op);
       case 'prelu':
       case 'l2Normalize':
       case 'cast':
@@ -261,12 +262,12 @@ class Legalizer {
     return [
       ...(rounding > 0
         ? [
-            `Halves are rounded TensorFlow Lite's way, away from zero and twice, where the network rounds them to even: ${counted(rounding)}. A value may come out one step off.`,
+            `Halves are rounded TensorFlow Lite's way, away from zero and twice, where the network rounds them to even: ${counted(rounding)}. Each may come out one step off, and what follows may widen it.`,
           ]
         : []),
       ...(rescaled > 0
         ? [
-            `TensorFlow Lite fixes or equates scales where the network changes them, which takes one more rounding: ${counted(rescaled)}. A value may come out one step off.`,
+            `TensorFlow Lite fixes or equates scales where the network changes them, which takes one more rounding: ${counted(rescaled)}. Each may come out one step off.`,
           ]
         : []),
       ...(float > 0

@@ -1,7 +1,8 @@
 /** The ONNX backend suite once more, each network written to TFLite and read again before it is run. */
 import { describe, expect } from 'vitest';
 import { casesIn, runSuite } from '../../../../src/cli/conformance.ts';
-import { readTflite, writeTflite } from '../../../../src/io/tflite/index.ts';
+import { readTflite } from '../../../../src/io/tflite/index.ts';
+import { writeTflite } from '../../../../src/io/tflite/write/index.ts';
 import { dataPath, itWithData } from '../../../data.ts';
 
 describe('the ONNX backend suite by way of TFLite', () => {

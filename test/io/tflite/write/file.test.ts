@@ -4,7 +4,7 @@ import { VireoError } from '../../../../src/errors.ts';
 import { GraphBuilder } from '../../../../src/graph/build.ts';
 import type { Graph } from '../../../../src/graph/ir.ts';
 import { FlatFile } from '../../../../src/io/tflite/flatbuffer.ts';
-import { readTflite, writeTflite } from '../../../../src/io/tflite/index.ts';
+import { readTflite } from '../../../../src/io/tflite/index.ts';
 import {
   encode,
   floats,
@@ -14,6 +14,7 @@ import {
   table,
   tables,
 } from '../../../../src/io/tflite/write/flatbuffer.ts';
+import { writeTflite } from '../../../../src/io/tflite/write/index.ts';
 import { stepsOf } from '../../../../src/io/tflite/write/rules/hybrid.ts';
 import { noClamp, noPad } from '../../../../src/kernels/call.ts';
 import { lenet } from '../../../graph/train-nets.ts';

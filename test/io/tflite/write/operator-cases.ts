@@ -502,6 +502,14 @@ add('where', ['GREATER', 'SELECT_V2'], (n) => {
   return n.builder.add({ kind: 'where' }, [above, x, n.constant('f32', [])], { dtype: 'f32' });
 });
 
+add('where of int8, stored numbers of another scale', ['RESHAPE', 'SELECT_V2'], (n) =>
+  n.builder.add(
+    { kind: 'where' },
+    [n.constant('bool', [3]), n.input('i8', [3], q(0.05, 1)), n.builder.input('y', 'i8', [3], q(0.04, 2))],
+    { dtype: 'i8', quantization: q(0.04, 2) },
+  ),
+);
+
 for (const [fn, code] of [
   ['abs', 'ABS'],
   ['neg', 'NEG'],

@@ -2,7 +2,8 @@
 import { expect } from 'vitest';
 import type { Graph } from '../../../../src/graph/ir.ts';
 import { compile } from '../../../../src/graph/run/compile.ts';
-import { readTflite, writeTflite } from '../../../../src/io/tflite/index.ts';
+import { readTflite } from '../../../../src/io/tflite/index.ts';
+import { writeTflite } from '../../../../src/io/tflite/write/index.ts';
 import type { TensorData } from '../../../../src/tensor.ts';
 import { randomInputs } from '../../../graph/random-graph.ts';
 import { type FoundFile, structureOf } from './structure.ts';

@@ -1,4 +1,4 @@
-/** Convolutions and the fully connected layer. TensorFlow Lite's windows lie by SAME or VALID; other padding is a PAD. */
+/** Convolutions, the fully connected layer and products of matrices. TensorFlow Lite's windows lie by SAME or VALID; other padding is a PAD. */
 import type { ValueId } from '../../../../graph/ir.ts';
 import type { OpOf } from '../../../../graph/ops.ts';
 import { noClamp, noPad, type Pair } from '../../../../kernels/call.ts';
@@ -92,4 +92,9 @@ export function convNd(site: Site, op: OpOf<'convNd'>): ValueId {
   const x = padding ? site.x : site.step('padded', around, [site.x]);
   const [before, after] = padding === 'SAME' ? [op.before, op.after] : [zeros, zeros];
   return site.done({ ...op, before, after }, [x, ...site.inputs.slice(1)]);
+}
+
+export function matmul(site: Site, op: OpOf<'matmul'>): ValueId {
+  if (site.output.dtype !== 'f32') site.unsupported(`${site.output.dtype} matrices`);
+  return site.done(op, site.inputs);
 }

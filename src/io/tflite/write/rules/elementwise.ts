@@ -15,7 +15,6 @@ import type { DType, Quantization } from '../../../../tensor.ts';
 import { isAlike, isByte } from '../fused.ts';
 import type { Site } from '../site.ts';
 import { bounded, clampTo, isUnbounded } from './bounds.ts';
-import { restored } from './movement.ts';
 
 const relu = { kind: 'clamp', clamp: { min: 0, max: Number.POSITIVE_INFINITY } } as const;
 const binaryOp = (fn: OpOf<'binary'>['fn']): OpOf<'binary'> => ({ kind: 'binary', fn, clamp: noClamp });
@@ -229,13 +228,4 @@ export function convert(site: Site, op: OpOf<'convert'>): ValueId {
   }
   if (op.rounding === 'even' && output.dtype !== 'f32') site.changed('rounding');
   return site.done({ kind: 'convert', rounding: 'away' }, [site.x]);
-}
-
-export function mirrorPad(site: Site, op: OpOf<'mirrorPad'>): ValueId {
-  return op.before.length === 0 ? site.same(site.x) : site.done(op, [restored(site, site.x)]);
-}
-
-export function matmul(site: Site, op: OpOf<'matmul'>): ValueId {
-  if (site.output.dtype !== 'f32') site.unsupported(`${site.output.dtype} matrices`);
-  return site.done(op, site.inputs);
 }

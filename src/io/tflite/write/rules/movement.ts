@@ -92,3 +92,12 @@ export function resize(site: Site, op: OpOf<'resize'>): ValueId {
   if (op.alignCorners && op.halfPixelCenters) site.unsupported('aligned corners with half-pixel centres');
   return site.done(op, [restored(site, site.x)]);
 }
+
+export function mirrorPad(site: Site, op: OpOf<'mirrorPad'>): ValueId {
+  return op.before.length === 0 ? site.same(site.x) : site.done(op, [restored(site, site.x)]);
+}
+
+export function where(site: Site, op: OpOf<'where'>): ValueId {
+  const [condition, a, b] = site.inputs as [ValueId, ValueId, ValueId];
+  return site.done(op, [condition, restored(site, a), restored(site, b)]);
+}
