@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { VireoError } from '../../errors.ts';
 import type { Graph } from '../../graph/ir.ts';
+import { writeTflite } from '../../io/tflite/write/index.ts';
 import { withoutUnused, writeVireo } from '../../io/vireo/index.ts';
 import { findNetworkCard, writeCardBeside } from '../cards.ts';
 import { dataFolder, readNetwork, sha256, writeWhole } from '../files.ts';
@@ -11,11 +12,17 @@ import { version } from '../version.ts';
 
 interface Format {
   readonly name: string;
-  readonly write: (graph: Graph, metadata: Readonly<Record<string, string>>) => Uint8Array;
+  /** `onNote` takes what a user should know of the file, one sentence each. */
+  readonly write: (
+    graph: Graph,
+    metadata: Readonly<Record<string, string>>,
+    onNote: (note: string) => void,
+  ) => Uint8Array;
 }
 
 const formats: readonly Format[] = [
   { name: 'vireo', write: (graph, metadata) => writeVireo(withoutUnused(graph), { metadata }) },
+  { name: 'tflite', write: (graph, metadata, onNote) => writeTflite(graph, { metadata, onNote }) },
 ];
 
 const names = formats.map(({ name }) => name).join('|');
@@ -45,14 +52,17 @@ export const exportNetwork: Command = {
       );
     if (out === undefined) throw new VireoError('usage', '--out expects the file to write');
     const { bytes: source, graph } = readNetwork(path!, shapesOf(given));
-    const bytes = format.write(graph, {
+    const metadata = {
       producer: `vireo-nn ${version()}`,
       source: basename(path!),
       'source-sha256': sha256(source),
-    });
+    };
+    const notes: string[] = [];
+    const bytes = format.write(graph, metadata, (note) => notes.push(note));
     writeWhole(out, bytes);
     const found = findNetworkCard(path!, source, { card: given.text('card'), dataFolder });
     const card = found && writeCardBeside(out, bytes, found);
+    for (const note of notes) console.error(`note: ${note}`);
     if (given.flag('json')) {
       const report = {
         out,
