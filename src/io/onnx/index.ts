@@ -19,6 +19,7 @@ import { type ReadExternal, readTensor } from './tensors.ts';
 import { OnnxUnsupported } from './unsupported.ts';
 
 export { OnnxUnsupported, type UnsupportedNode } from './unsupported.ts';
+export { type WriteOnnxOptions, writeOnnx } from './write/index.ts';
 
 export interface ReadOnnxOptions {
   /** Default: the name that the file gives its graph. */
