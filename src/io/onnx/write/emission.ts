@@ -101,7 +101,7 @@ export class Emission {
     const others = this.#reshapes.get(root) ?? [];
     const known = [root, ...others].find((tensor) => sameShape(tensor.shape, shape));
     if (known) return known;
-    const target = this.numbers(`${label}/shape`, 'i64', [shape.length], shape);
+    const target = this.numbers('shape', 'i64', [shape.length], shape);
     const attributes = shape.includes(0) ? { allowzero: { i: 1 } } : {};
     const y = this.node('Reshape', [root, target], label, { shape, attributes });
     this.#roots.set(y, root);

@@ -45,12 +45,8 @@ export class NodeWriter {
 
   // Operands
 
-  get count(): number {
-    return this.node.inputs.length;
-  }
-
   has(i: number): boolean {
-    return i < this.count;
+    return i < this.node.inputs.length;
   }
 
   id(i: number): ValueId {
@@ -103,35 +99,35 @@ export class NodeWriter {
     return small.has(x.dtype) ? this.cast(x, 'i32') : x;
   }
 
-  /** The layout that suits the operands, or those of them that are asked for. */
-  layout(...operands: readonly number[]): Perm {
-    const ids = operands.length > 0 ? operands.map((i) => this.id(i)) : this.node.inputs;
-    return this.values.layoutOf(ids, this.rank(operands[0] ?? this.#longest()));
+  /** In which operand `i` lies. */
+  layout(i: number): Perm {
+    return this.values.layoutOf([this.id(i)], this.rank(i));
   }
 
-  #longest(): number {
-    return this.node.inputs.reduce((best, _, i) => (this.rank(i) > this.rank(best) ? i : best), 0);
+  /** Which suits all operands that have as many axes as the output. */
+  commonLayout(): Perm {
+    return this.values.layoutOf(this.node.inputs, this.output.shape.length);
+  }
+
+  /** The output's extents. */
+  shapeIn(perm: Perm): Shape {
+    return inLayout(this.output.shape, perm);
   }
 
   // Nodes
 
-  /** Names end in `suffix`, the result's own is without one. */
-  emit(
-    type: string,
-    inputs: readonly (Tensor | null)[],
-    options: Partial<NodeOptions> = {},
-    suffix = type,
-  ): Tensor {
+  /** Default shape and dtype are those of the first input. */
+  emit(type: string, inputs: readonly (Tensor | null)[], options: Partial<NodeOptions> = {}): Tensor {
     const shape = options.shape ?? inputs[0]?.shape ?? [];
-    return this.emission.node(type, inputs, `${this.label}/${suffix}`, { ...options, shape });
+    return this.emission.node(type, inputs, `${this.label}/${type}`, { ...options, shape });
   }
 
   scalar(dtype: DType, value: number): Tensor {
-    return this.emission.numbers(`${this.label}/constant`, dtype, [], [value]);
+    return this.emission.numbers('constant', dtype, [], [value]);
   }
 
   integers(name: string, values: readonly number[]): Tensor {
-    return this.emission.numbers(`${this.label}/${name}`, 'i64', [values.length], values);
+    return this.emission.numbers(name, 'i64', [values.length], values);
   }
 
   constant(name: string, dtype: DType, shape: Shape, data: TensorData): Tensor {
@@ -148,20 +144,13 @@ export class NodeWriter {
       : this.emit('Cast', [x], { dtype, attributes: { to: { i: typeNumber(dtype) } } });
   }
 
-  /** f(a, b), broadcast; the result has the shape of the larger one. */
-  pair(type: string, a: Tensor, b: Tensor, dtype: DType = a.dtype): Tensor {
-    const shape = elementCount(b.shape) > elementCount(a.shape) ? b.shape : a.shape;
-    return this.emit(type, [a, b], { shape, dtype });
-  }
-
   // Results
 
   /** Numbers that were computed: bounded, and quantised where the network has integers. */
   done(y: Tensor, perm: Perm, clamp: Clamp = noClamp): void {
     const { output } = this;
     if (!isQuantized(output)) {
-      const bounded = this.clamped(y, clamp);
-      this.moved('stored', this.cast(bounded, output.dtype), perm);
+      this.moved('stored', this.clamped(this.cast(y, output.dtype), clamp), perm);
     } else if (this.form === 'float') {
       const all = rangeOf(output.dtype);
       const real = (q: number) => Math.fround(scaleOf(output) * (q - zeroPointOf(output)));
@@ -177,7 +166,7 @@ export class NodeWriter {
 
   /** The result as it is. */
   moved(what: What, y: Tensor, perm: Perm): void {
-    const expected = inLayout(this.output.shape, perm);
+    const expected = this.shapeIn(perm);
     if (!sameShape(expected, y.shape))
       throw new VireoError(
         'bad-graph',
@@ -200,10 +189,11 @@ export class NodeWriter {
 
   clamped(y: Tensor, { min, max }: Clamp): Tensor {
     if (min === -infinity && max === infinity) return y;
-    if (min === 0 && max === infinity && (y.dtype === 'f32' || y.dtype === 'f64'))
-      return this.emit('Relu', [y]);
-    const bound = (value: number) => (Math.abs(value) === infinity ? null : this.scalar(y.dtype, value));
-    return this.emit('Clip', [y, bound(min), bound(max)]);
+    const isFloat = y.dtype === 'f32' || y.dtype === 'f64';
+    if (isFloat && min === 0 && max === infinity) return this.emit('Relu', [y]);
+    const bound = (value: number, whole: number) =>
+      Math.abs(value) === infinity ? null : this.scalar(y.dtype, isFloat ? value : whole);
+    return this.emit('Clip', [y, bound(min, Math.ceil(min)), bound(max, Math.floor(max))]);
   }
 
   /** The bounds as the output stores them; none where its dtype ends there anyway. */

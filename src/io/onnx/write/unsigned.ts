@@ -35,7 +35,7 @@ export const unsigned: Rewrite<number> = (graph) => {
   };
   for (const node of graph.nodes) {
     // What looks at the integers themselves, or gives them another meaning, sees them as they were.
-    const isPlain = node.op.kind === 'cast' || mixes(graph, node);
+    const isPlain = node.op.kind === 'cast' || !isUniform(graph, node);
     const signed = (id: ValueId, i: number) =>
       isSigned(values[id]!) && !isPlain && !(i > 0 && products.has(node.op.kind));
     const inputs = node.inputs.map((id, i) => (signed(id, i) ? otherOf(id) : id));
@@ -67,8 +67,10 @@ function flipped(data: TensorData): Uint8Array {
   return Uint8Array.from<number | bigint>(data, (q) => Number(q) + 128);
 }
 
-/** Bytes with and without a meaning in one operator. */
-function mixes(graph: Graph, { inputs, output }: Node): boolean {
-  const bytes = [...inputs, output].map((id) => graph.values[id]!).filter(({ dtype }) => dtype === 'i8');
-  return bytes.some((value) => value.quantization === null);
+/** Whether all int8 activations of an operator are quantised, and by one scale each. */
+function isUniform(graph: Graph, { op, inputs, output }: Node): boolean {
+  const activations = products.has(op.kind) ? inputs.slice(0, 1) : inputs;
+  return [...activations, output].every(
+    (id) => graph.values[id]!.dtype !== 'i8' || isSigned(graph.values[id]!),
+  );
 }

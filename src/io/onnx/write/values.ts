@@ -138,7 +138,7 @@ export class Values {
 
   /** `axis` of the parameters is the value's; `perm` says where the tensor has it. */
   dequantize(x: Tensor, q: Quantization, perm: Perm, label: string): Tensor {
-    return this.#emission.node('DequantizeLinear', [x, ...this.parameters(x, q, label)], label, {
+    return this.#emission.node('DequantizeLinear', [x, ...this.parameters(x, q)], label, {
       dtype: 'f32',
       shape: x.shape,
       attributes: q.scale.length > 1 ? { axis: { i: perm[q.axis]! } } : {},
@@ -148,16 +148,15 @@ export class Values {
   quantize(x: Tensor, { dtype, quantization }: Pick<Value, 'dtype' | 'quantization'>, label: string): Tensor {
     if (quantization?.scale.length !== 1)
       throw new VireoError('unsupported', 'an activation with a scale for each channel');
-    const parameters = this.parameters({ ...x, dtype }, quantization, label);
+    const parameters = this.parameters({ ...x, dtype }, quantization);
     return this.#emission.node('QuantizeLinear', [x, ...parameters], label, { dtype, shape: x.shape });
   }
 
   /** Scale and zero point. int32 has no zero point in ONNX. */
-  parameters({ dtype }: Tensor, { scale, zeroPoint }: Quantization, label: string): Tensor[] {
+  parameters({ dtype }: Tensor, { scale, zeroPoint }: Quantization): Tensor[] {
     const shape = scale.length === 1 ? [] : [scale.length];
-    const scales = this.#emission.numbers(`${label}/scale`, 'f32', shape, scale);
-    if (dtype !== 'i32')
-      return [scales, this.#emission.numbers(`${label}/zero_point`, dtype, shape, zeroPoint)];
+    const scales = this.#emission.numbers('scale', 'f32', shape, scale);
+    if (dtype !== 'i32') return [scales, this.#emission.numbers('zero_point', dtype, shape, zeroPoint)];
     if (zeroPoint.some((z) => z !== 0)) throw new VireoError('unsupported', 'int32 with a zero point');
     return [scales];
   }

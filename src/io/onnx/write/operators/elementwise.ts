@@ -2,7 +2,7 @@
 import { sameQuantization } from '../../../../graph/build.ts';
 import type { BinaryFn, UnaryFn } from '../../../../kernels/call.ts';
 import type { Tensor } from '../emission.ts';
-import { type Perm, straight } from '../layout.ts';
+import { straight } from '../layout.ts';
 import type { NodeWriter } from '../node-writer.ts';
 import { isQuantized } from '../values.ts';
 import type { Writers } from './index.ts';
@@ -80,20 +80,11 @@ function floatingMod(n: NodeWriter, a: Tensor, b: Tensor, shape: Tensor['shape']
   return n.emit('Mod', [n.emit('Add', [rest, b], { shape }), b], options);
 }
 
-/** The output's extents in a layout. */
-function shapeIn(n: NodeWriter, perm: Perm): number[] {
-  const shape = new Array<number>(perm.length);
-  n.output.shape.forEach((extent, j) => {
-    shape[perm[j]!] = extent;
-  });
-  return shape;
-}
-
 export const elementwise: Writers<'binary' | 'where' | 'unary' | 'clamp' | 'prelu' | 'cast' | 'convert'> = {
   binary(n, { fn, clamp }) {
     const rank = n.output.shape.length;
-    const perm = n.values.layoutOf(n.node.inputs, rank);
-    const shape = shapeIn(n, perm);
+    const perm = n.commonLayout();
+    const shape = n.shapeIn(perm);
     const isPower = fn === 'pow';
     const a = n.wide(n.broadcast(0, rank, perm));
     const exponent = n.broadcast(1, rank, perm);
@@ -111,11 +102,11 @@ export const elementwise: Writers<'binary' | 'where' | 'unary' | 'clamp' | 'prel
   /** The stored integers, whatever they stand for, are what is chosen. */
   where(n) {
     const rank = n.output.shape.length;
-    const perm = n.values.layoutOf(n.node.inputs, rank);
+    const perm = n.commonLayout();
     const what = n.movable([1, 2]);
     const condition = n.broadcast(0, rank, perm);
     const [a, b] = [1, 2].map((i) => n.wide(n.broadcast(i, rank, perm, what)));
-    const y = n.emit('Where', [condition, a!, b!], { shape: shapeIn(n, perm), dtype: a!.dtype });
+    const y = n.emit('Where', [condition, a!, b!], { shape: n.shapeIn(perm), dtype: a!.dtype });
     n.moved(what, what === 'stored' ? n.cast(y, n.output.dtype) : y, perm);
   },
 

@@ -49,7 +49,7 @@ function biasQuantization(n: NodeWriter): Quantization {
 
 function convolution(n: NodeWriter, windows: Windows, groups: number, weights: Perm, clamp: Clamp): void {
   const perm = channelsFirst(n.output.shape.length);
-  const shape = inLayout(n.output.shape, perm);
+  const shape = n.shapeIn(perm);
   const { stride, dilation, before, after } = windows;
   const kernel = inLayout(n.value(1).shape, weights).slice(2);
   const attributes: Attributes = {
@@ -68,29 +68,31 @@ function convolution(n: NodeWriter, windows: Windows, groups: number, weights: P
   n.done(n.emit('Conv', inputs, { shape, attributes }), perm, clamp);
 }
 
-/** Whether a QLinear operator computes this node: all integers, and none of a type that it does not mix. */
+/** Whether a QLinear operator computes this node: all integers, of types and zero points that runtimes mix. */
 function isLinearInteger(n: NodeWriter): boolean {
+  const zeroPoints = n.value(1).quantization?.zeroPoint ?? [];
   return (
     n.form === 'qlinear' &&
     n.isQuantized(0) &&
     isQuantized(n.output) &&
     n.output.dtype === n.value(0).dtype &&
     (n.value(1).dtype === 'i8' || n.value(0).dtype === 'u8') &&
+    zeroPoints.every((z) => z === zeroPoints[0]) &&
     (!n.has(2) || n.value(2).dtype === 'i32')
   );
 }
 
 /** x, w and the output's parameters, as QLinearConv and QLinearMatMul want them. */
 function linearOperands(n: NodeWriter, x: Tensor, w: Tensor): Tensor[] {
-  const parameters = (like: Tensor, q: Quantization | null, name: string) =>
-    n.values.parameters(like, q ?? n.fail('integers without a scale'), name);
+  const parameters = (like: Tensor, q: Quantization | null) =>
+    n.values.parameters(like, q ?? n.fail('integers without a scale'));
   const { output } = n;
   return [
     x,
-    ...parameters(x, n.value(0).quantization, n.value(0).name),
+    ...parameters(x, n.value(0).quantization),
     w,
-    ...parameters(w, n.value(1).quantization, n.value(1).name),
-    ...parameters(output, output.quantization, output.name),
+    ...parameters(w, n.value(1).quantization),
+    ...parameters(output, output.quantization),
   ];
 }
 
@@ -119,7 +121,7 @@ function transposedConvolution(
     group: { i: groups },
   };
   const inputs = [n.number(0, perm), n.number(1, weights), bias(n, 'real')];
-  n.done(n.emit('ConvTranspose', inputs, { shape: inLayout(n.output.shape, perm), attributes }), perm, clamp);
+  n.done(n.emit('ConvTranspose', inputs, { shape: n.shapeIn(perm), attributes }), perm, clamp);
 }
 
 /** x (…, K) as (M, K), Y = X·Wᵀ + b */

@@ -12,9 +12,9 @@ const most = 2 ** 31 - 1;
 function concat(n: NodeWriter, axis: number): void {
   const operands = n.node.inputs.map((_, i) => i);
   const what = n.movable(operands);
-  const perm = n.layout();
+  const perm = n.commonLayout();
   const parts = n.node.inputs.map((id) => n.values.get(what, id, perm));
-  const shape = inLayout(n.output.shape, perm);
+  const shape = n.shapeIn(perm);
   n.moved(what, n.emit('Concat', parts, { shape, attributes: { axis: { i: perm[axis]! } } }), perm);
 }
 
@@ -94,7 +94,7 @@ export const movement: Writers<
     const perm = n.layout(0);
     const x = n.values.get(what, n.id(0), perm);
     const pads = [...inLayout(before, perm), ...inLayout(after, perm)];
-    const shape = inLayout(n.output.shape, perm);
+    const shape = n.shapeIn(perm);
     const y = n.emit('Pad', [x, n.integers('pads', pads), padding(n, x, what, value)], { shape });
     n.moved(what, y, perm);
   },
@@ -104,7 +104,7 @@ export const movement: Writers<
     const what = n.movable();
     const perm = n.layout(0);
     const x = n.values.get(what, n.id(0), perm);
-    const shape = inLayout(n.output.shape, perm);
+    const shape = n.shapeIn(perm);
     const [low, high] = [inLayout(before, perm), inLayout(after, perm)];
     if (mode === 'reflect') {
       const pads = n.integers('pads', [...low, ...high]);
@@ -129,7 +129,7 @@ export const movement: Writers<
     if (batchDims > 0) return gatherInBatches(n, what, axis, batchDims);
     const perm = indexRank === 1 ? n.layout(0) : straight(n.rank(0));
     const x = n.values.get(what, n.id(0), perm);
-    const shape = indexRank === 1 ? inLayout(n.output.shape, perm) : n.output.shape;
+    const shape = indexRank === 1 ? n.shapeIn(perm) : n.output.shape;
     const attributes = { axis: { i: perm[axis]! } };
     const y = n.emit('Gather', [x, n.stored(1)], { shape, attributes });
     n.moved(what, y, indexRank === 1 ? perm : straight(shape.length));
@@ -170,7 +170,7 @@ function gatherInBatches(n: NodeWriter, what: What, axis: number, batchDims: num
     if (j < batchDims || j >= axis + J) return j;
     return j < axis ? j + J : j - outer;
   });
-  const shape = inLayout(n.output.shape, perm);
+  const shape = n.shapeIn(perm);
   const attributes = { batch_dims: { i: batchDims } };
   n.moved(what, n.emit('GatherND', [x, single], { shape, attributes }), perm);
 }

@@ -1,7 +1,7 @@
 /** Pools and resizing of pictures, as (n, c, …). Cells outside a picture never count. */
 import { windowCount } from '../../../../graph/shapes.ts';
 import type { MaxPoolIndices, Pad, Pool, PoolNd, Resize } from '../../../../kernels/call.ts';
-import { channelsFirst, inLayout, type Perm } from '../layout.ts';
+import { channelsFirst, type Perm } from '../layout.ts';
 import type { NodeWriter } from '../node-writer.ts';
 import type { Attribute } from '../proto.ts';
 import { isQuantized } from '../values.ts';
@@ -21,7 +21,7 @@ function averagePool2d(n: NodeWriter, op: Pool): void {
     pads: spatial(op.pad),
     count_include_pad: { i: 0 },
   };
-  const options = { shape: inLayout(n.output.shape, perm), attributes };
+  const options = { shape: n.shapeIn(perm), attributes };
   n.done(n.emit('AveragePool', [n.number(0, perm)], options), perm, op.clamp);
 }
 
@@ -32,7 +32,7 @@ function maxPool2d(n: NodeWriter, op: Pool): void {
     strides: { ints: op.stride },
     pads: spatial(op.pad),
   };
-  const options = { shape: inLayout(n.output.shape, perm), attributes };
+  const options = { shape: n.shapeIn(perm), attributes };
   if (isQuantized(n.output) && n.movable() === 'stored')
     n.quantized(n.emit('MaxPool', [n.stored(0, perm)], options), perm, op.clamp);
   else n.done(n.emit('MaxPool', [n.number(0, perm)], options), perm, op.clamp);
@@ -93,18 +93,14 @@ export const pooling: Writers<'maxPool2d' | 'averagePool2d' | 'poolNd' | 'maxPoo
       ...(op.fn === 'lp' ? { p: { i: op.p } } : {}),
     };
     const x = op.fn === 'max' ? n.stored(0, perm) : n.number(0, perm);
-    n.moved(
-      'stored',
-      n.emit(poolTypes[op.fn], [x], { shape: inLayout(n.output.shape, perm), attributes }),
-      perm,
-    );
+    n.moved('stored', n.emit(poolTypes[op.fn], [x], { shape: n.shapeIn(perm), attributes }), perm);
   },
 
   /** The second output of MaxPool. */
   maxPoolIndices(n, op) {
     const perm = channelsFirst(n.rank(0));
     const x = n.stored(0, perm);
-    const shape = inLayout(n.output.shape, perm);
+    const shape = n.shapeIn(perm);
     const indices = { dtype: 'i64', shape } as const;
     const attributes = { ...windowsNd(n, op), storage_order: { i: Number(op.columnMajor) } };
     n.emission.node('MaxPool', [x], `${n.label}/values`, { shape, attributes }, [indices]);
@@ -113,7 +109,7 @@ export const pooling: Writers<'maxPool2d' | 'averagePool2d' | 'poolNd' | 'maxPoo
 
   resize(n, op) {
     const perm: Perm = channelsFirst(4);
-    const shape = inLayout(n.output.shape, perm);
+    const shape = n.shapeIn(perm);
     const options = { shape, attributes: sampling(n, op) };
     const sizes = n.integers('sizes', shape);
     if (op.mode === 'bilinear')
