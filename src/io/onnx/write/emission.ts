@@ -184,8 +184,9 @@ function uniqueNames(): (name: string) => string {
   const taken = new Set<string>();
   const counts = new Map<string, number>();
   return (name) => {
-    // As UTF-8 can hold it; '' would be an absent input.
-    const base = new TextDecoder().decode(new TextEncoder().encode(name)) || 'value';
+    // As a string in UTF-8 that ends with a zero can hold it; '' would be an absent input.
+    const base =
+      new TextDecoder().decode(new TextEncoder().encode(name)).replaceAll('\0', '\ufffd') || 'value';
     let free = base;
     let count = counts.get(base) ?? 1;
     while (taken.has(free)) free = `${base}_${++count}`;
