@@ -4,6 +4,7 @@ import { compile } from '../../../src/graph/run/compile.ts';
 import type { Session } from '../../../src/graph/run/session.ts';
 import { readOnnx, type WriteOnnxOptions, writeOnnx } from '../../../src/io/onnx/index.ts';
 import { Message } from '../../../src/io/onnx/wire.ts';
+import type { KernelSet } from '../../../src/kernels/call.ts';
 import { js } from '../../../src/kernels/js/index.ts';
 import { reference } from '../../../src/kernels/reference/index.ts';
 import { isBig, type TensorData } from '../../../src/tensor.ts';
@@ -24,9 +25,10 @@ export function roundTrip(
   graph: Graph,
   inputs: readonly TensorData[],
   options: WriteOnnxOptions = {},
+  kernels: readonly KernelSet[] = [js, reference],
 ): Pair[] {
   const back = readOnnx(writeOnnx(graph, options));
-  const [before, after] = [graph, back].map((one) => run(one, inputs));
+  const [before, after] = [graph, back].map((one) => run(one, inputs, kernels));
   return before!.outputs.map(({ name, dtype }, i) => ({
     name,
     original: numbers(before!.output(i, dtype)),
@@ -35,8 +37,8 @@ export function roundTrip(
   }));
 }
 
-function run(graph: Graph, inputs: readonly TensorData[]): Session {
-  const session = compile(graph, { kernels: [js, reference] });
+function run(graph: Graph, inputs: readonly TensorData[], kernels: readonly KernelSet[]): Session {
+  const session = compile(graph, { kernels });
   inputs.forEach((data, i) => {
     // The arrays were made for the dtypes of the inputs.
     session.input(i, session.inputs[i]!.dtype).set(data as never);
