@@ -293,6 +293,13 @@ describe('transposes', () => {
       'ReduceMax',
     ]);
   });
+  it('of two layouts, that is taken which both operands have already', () => {
+    const b = new GraphBuilder('residual');
+    const x = b.input('x', 'f32', [1, 6, 6, 3]);
+    const rest = b.add({ kind: 'binary', fn: 'sub', clamp: noClamp }, [x, conv(b, x, 3)]);
+    const made = types(b.finish([conv(b, rest, 4)]));
+    expect(made).toEqual(['Transpose', 'Conv', 'Relu', 'Sub', 'Conv', 'Relu', 'Transpose']);
+  });
   it('weights that are dequantised when it runs are turned when it is written', () => {
     const b = new GraphBuilder('pairs');
     const x = b.input('x', 'f32', [1, 3, 6, 6]);
