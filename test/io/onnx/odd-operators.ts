@@ -97,6 +97,8 @@ const resize = (mode: 'nearest' | 'bilinear', alignCorners: boolean, halfPixelCe
   halfPixelCenters,
 });
 
+const channels = (axis: number): Quantization => ({ scale: [0.1, 0.02, 0.5], zeroPoint: [0, 10, -20], axis });
+
 const windows = { stride: [2, 1, 1], dilation: [1, 2, 1], before: [1, 0, 2], after: [0, 1, 1] };
 const flat = { stride: [2, 2], dilation: [1, 1], before: [0, 0], after: [0, 0] };
 
@@ -394,6 +396,29 @@ export const oddOnes: readonly OneOperator[] = [
     op: { kind: 'clamp', clamp: { min: 0, max: 6 } },
     in: [i8(0.1, 4, 60)],
     out: { quantization: q(0.05, -100) },
+  },
+  {
+    label: 'quantised channel by channel',
+    op: { kind: 'convert', rounding: 'even' },
+    in: [f32(2, 3, 4)],
+    out: { dtype: 'i8', quantization: channels(1) },
+  },
+  {
+    label: 'dequantised channel by channel',
+    op: { kind: 'convert', rounding: 'even' },
+    in: [{ dtype: 'i8', shape: [2, 4, 3], quantization: channels(2) }],
+    out: { dtype: 'f32' },
+  },
+  {
+    label: 'dequantised sums',
+    op: { kind: 'convert', rounding: 'even' },
+    in: [{ dtype: 'i32', shape: [5], quantization: q(0.001, 0) }],
+    out: { dtype: 'f32' },
+  },
+  {
+    label: 'plain bytes between bounds of no byte',
+    op: { kind: 'clamp', clamp: { min: -300.5, max: 20.5 } },
+    in: [plain('i8', 30)],
   },
   { label: 'numbers cut to whole ones', op: { kind: 'cast' }, in: [f32(20)], out: { dtype: 'i32' } },
   { label: 'the integers themselves', op: { kind: 'cast' }, in: [i8(0.1, 4, 30)], out: { dtype: 'f32' } },

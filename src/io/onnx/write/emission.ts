@@ -128,13 +128,13 @@ export class Emission {
       names.set(tensor, ends[i]!.name);
     });
     const made = new Set(this.#nodes.flatMap((node) => node.outputs));
-    const last: NodeSpec[] = [];
+    const copies: Named[] = [];
     const live = new Set(outputs.map(({ tensor }) => tensor));
     const results = outputs.map(({ tensor, name: wanted }) => {
       const name = unique(wanted);
       const { dtype, shape } = tensor;
       if (made.has(tensor) && !names.has(tensor)) names.set(tensor, name);
-      else last.push({ name, type: 'Identity', inputs: [], outputs: [name], attributes: {} });
+      else copies.push({ tensor, name });
       return { name, dtype, shape };
     });
     const nodes = [...this.#nodes].reverse().filter(({ inputs: from, outputs: to }) => {
@@ -156,12 +156,12 @@ export class Emission {
       while (ins.at(-1) === '') ins.pop();
       return { name: outs[0]!, type, inputs: ins, outputs: outs, attributes };
     });
-    const identities = last.map((node) => {
-      const at = results.findIndex(({ name }) => name === node.name);
-      return { ...node, inputs: [nameOf(outputs[at]!.tensor)] };
+    const copied = copies.map(({ tensor, name }): NodeSpec => {
+      const from = nameOf(tensor);
+      return { name, type: 'Identity', inputs: [from], outputs: [name], attributes: {} };
     });
     return {
-      nodes: [...written, ...identities],
+      nodes: [...written, ...copied],
       initializers: constants.map(({ tensor, data }) => ({ ...tensor, name: nameOf(tensor), data })),
       inputs: ends,
       outputs: results,

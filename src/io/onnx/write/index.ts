@@ -8,8 +8,8 @@
  * order that its maker gave, elementwise operators, concatenations, reductions and the like follow suit, and a
  * Transpose comes only where somebody needs another order. Inputs and outputs keep name, dtype, shape and order.
  *
- * Integers stay of the type that they are, int8 or uint8. ONNX rounds halves to even (docs/decisions/0001): networks
- * by TensorFlow Lite's rule give the same integers but near a half, where they may be one step off.
+ * ONNX rounds integers once, halves to even; a network by TensorFlow Lite's rule, which rounds twice, becomes one that
+ * does so too (docs/decisions/0001).
  */
 import { VireoError } from '../../../errors.ts';
 import type { Graph } from '../../../graph/ir.ts';
@@ -33,8 +33,10 @@ export interface WriteOnnxOptions {
    * How quantised operators are written; float networks are the same in every form.
    *
    * - `'qdq'`, the default: operators of real numbers between DequantizeLinear and QuantizeLinear, which runtimes
-   *   make integer operators of; weights int8 or uint8, biases int32.
-   * - `'qlinear'`: convolutions and dense layers are QLinearConv and QLinearMatMul, all others as in `'qdq'`.
+   *   make integer operators of; activations uint8 (unsigned.ts says why) between inputs and outputs of their own
+   *   type, weights int8 or uint8, biases int32.
+   * - `'qlinear'`: convolutions and dense layers are QLinearConv and QLinearMatMul, on activations of their own type;
+   *   pairs around all others. Both forms give the same integers.
    * - `'float'`: real numbers from end to end, bounded where the integers end but not rounded; weights float32.
    */
   readonly form?: Form;
@@ -44,7 +46,7 @@ export interface WriteOnnxOptions {
 
 /**
  * The bytes of an ONNX model; the same graph gives the same bytes. Names that stand twice, or are empty, get a
- * number. Throws `VireoError`: 'unsupported' with every node that ONNX cannot say, 'bad-graph' where the graph breaks
+ * number; an output that is an input has a name of its own. Throws `VireoError`: 'unsupported' with every node that ONNX cannot say, 'bad-graph' where the graph breaks
  * its own rules, 'too-large' over 2 GiB.
  */
 export function writeOnnx(graph: Graph, options: WriteOnnxOptions = {}): Uint8Array {

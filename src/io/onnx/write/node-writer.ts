@@ -7,7 +7,14 @@ import { VireoError } from '../../../errors.ts';
 import { sameQuantization } from '../../../graph/build.ts';
 import type { Node, Value, ValueId } from '../../../graph/ir.ts';
 import { type Clamp, noClamp } from '../../../kernels/call.ts';
-import { quantizedBounds, rangeOf, roundingOf, scaleOf, zeroPointOf } from '../../../kernels/requantize.ts';
+import {
+  clampTo,
+  quantizedBounds,
+  rangeOf,
+  roundingOf,
+  scaleOf,
+  zeroPointOf,
+} from '../../../kernels/requantize.ts';
 import { type DType, elementCount, type Shape, sameShape, type TensorData } from '../../../tensor.ts';
 import { typeNumber } from '../tensors.ts';
 import type { Emission, NodeOptions, Tensor } from './emission.ts';
@@ -82,6 +89,7 @@ export class NodeWriter {
   broadcast(i: number, rank: number, perm: Perm, what: What = 'real'): Tensor {
     const { shape, data, name } = this.value(i);
     const missing = rank - shape.length;
+    if (missing < 0) this.fail(`"${name}" has more axes than what it goes along`);
     const get = (p: Perm) => (what === 'real' ? this.number(i, p) : this.stored(i, p));
     if (missing === 0) return get(perm);
     const whole = [...new Array<number>(missing).fill(1), ...shape];
@@ -151,12 +159,12 @@ export class NodeWriter {
     const { output } = this;
     if (!isQuantized(output)) {
       this.moved('stored', this.clamped(this.cast(y, output.dtype), clamp), perm);
-    } else if (this.form === 'float') {
+    } else if (this.form === 'float' && output.quantization?.scale.length === 1) {
       const all = rangeOf(output.dtype);
       const real = (q: number) => Math.fround(scaleOf(output) * (q - zeroPointOf(output)));
       const bounds = { min: Math.max(clamp.min, real(all.lo)), max: Math.min(clamp.max, real(all.hi)) };
       this.moved('real', this.clamped(y, bounds), perm);
-    } else this.quantized(this.values.quantize(y, output, this.label), perm, clamp);
+    } else this.quantized(this.values.quantize(y, output, perm, this.label), perm, clamp);
   }
 
   /** Integers that were computed as the output stores them. */
@@ -191,8 +199,11 @@ export class NodeWriter {
     if (min === -infinity && max === infinity) return y;
     const isFloat = y.dtype === 'f32' || y.dtype === 'f64';
     if (isFloat && min === 0 && max === infinity) return this.emit('Relu', [y]);
-    const bound = (value: number, whole: number) =>
-      Math.abs(value) === infinity ? null : this.scalar(y.dtype, isFloat ? value : whole);
+    const bound = (value: number, whole: number) => {
+      if (Math.abs(value) === infinity) return null;
+      const isBig = y.dtype === 'i64' || y.dtype === 'u64';
+      return this.scalar(y.dtype, isFloat ? value : isBig ? whole : clampTo(rangeOf(y.dtype), whole));
+    };
     return this.emit('Clip', [y, bound(min, Math.ceil(min)), bound(max, Math.floor(max))]);
   }
 

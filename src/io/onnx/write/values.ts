@@ -88,7 +88,7 @@ export class Values {
     const { view, stored, real } = this.#entry(id);
     if (view) return this.get(view.what, view.id, through(view.perm, perm));
     if (stored.length > 0) return this.#arranged(stored, perm, value.name);
-    const tensor = this.quantize(this.#arranged(real, perm, `${value.name}/real`), value, value.name);
+    const tensor = this.quantize(this.#arranged(real, perm, `${value.name}/real`), value, perm, value.name);
     stored.push({ perm, tensor });
     return tensor;
   }
@@ -145,11 +145,13 @@ export class Values {
     });
   }
 
-  quantize(x: Tensor, { dtype, quantization }: Pick<Value, 'dtype' | 'quantization'>, label: string): Tensor {
-    if (quantization?.scale.length !== 1)
-      throw new VireoError('unsupported', 'an activation with a scale for each channel');
-    const parameters = this.parameters({ ...x, dtype }, quantization);
-    return this.#emission.node('QuantizeLinear', [x, ...parameters], label, { dtype, shape: x.shape });
+  quantize(x: Tensor, { dtype, quantization: q }: Value, perm: Perm, label: string): Tensor {
+    if (!q) throw new VireoError('bad-graph', `"${label}" has no scale`);
+    return this.#emission.node('QuantizeLinear', [x, ...this.parameters({ ...x, dtype }, q)], label, {
+      dtype,
+      shape: x.shape,
+      attributes: q.scale.length > 1 ? { axis: { i: perm[q.axis]! } } : {},
+    });
   }
 
   /** Scale and zero point. int32 has no zero point in ONNX. */

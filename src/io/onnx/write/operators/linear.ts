@@ -140,7 +140,7 @@ function dense(n: NodeWriter, clamp: Clamp): void {
   const perm = straight(n.output.shape.length);
   const back = (rows: Tensor) => n.reshape(rows, n.output.shape);
   if (isQuantized(n.output) && n.form !== 'float')
-    n.quantized(back(n.values.quantize(y, n.output, n.label)), perm, clamp);
+    n.quantized(back(n.values.quantize(y, n.output, [0, 1], n.label)), perm, clamp);
   else n.done(back(y), perm, clamp);
 }
 

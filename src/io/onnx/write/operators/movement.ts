@@ -9,16 +9,7 @@ import type { Writers } from './index.ts';
 
 const most = 2 ** 31 - 1;
 
-function concat(n: NodeWriter, axis: number): void {
-  const operands = n.node.inputs.map((_, i) => i);
-  const what = n.movable(operands);
-  const perm = n.commonLayout();
-  const parts = n.node.inputs.map((id) => n.values.get(what, id, perm));
-  const shape = n.shapeIn(perm);
-  n.moved(what, n.emit('Concat', parts, { shape, attributes: { axis: { i: perm[axis]! } } }), perm);
-}
-
-/** `axes` of the tensor, cells `cells` of each. */
+/** Cells of one axis of a tensor. */
 function pick(n: NodeWriter, x: Tensor, axis: number, cells: readonly number[]): Tensor {
   const shape = x.shape.map((extent, i) => (i === axis ? cells.length : extent));
   return n.emit('Gather', [x, n.integers('indices', cells)], { shape, attributes: { axis: { i: axis } } });
@@ -59,7 +50,13 @@ export const movement: Writers<
     n.values.defineView(n.node.output, n.id(0), 'stored', perm);
   },
 
-  concat: (n, { axis }) => concat(n, axis),
+  concat(n, { axis }) {
+    const what = n.movable(n.node.inputs.map((_, i) => i));
+    const perm = n.commonLayout();
+    const parts = n.node.inputs.map((id) => n.values.get(what, id, perm));
+    const options = { shape: n.shapeIn(perm), attributes: { axis: { i: perm[axis]! } } };
+    n.moved(what, n.emit('Concat', parts, options), perm);
+  },
 
   slice(n, { begin, size, step }) {
     const what = n.movable();

@@ -58,7 +58,7 @@ function windowsNd(n: NodeWriter, op: PoolNd | MaxPoolIndices): Attributes {
   const isCeil = counts.some((count, i) => count < out[i]!);
   const isLess = counts.some((count, i) => count > out[i]!);
   if (isLess || (isCeil && counts.some((count, i) => count === out[i] && ends[i]! !== last[i])))
-    n.fail(`windows that end where neither floor nor ceil does`);
+    n.fail('windows that end where neither floor nor ceil does');
   return {
     kernel_shape: { ints: kernel },
     strides: { ints: stride },
