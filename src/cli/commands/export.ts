@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { VireoError } from '../../errors.ts';
 import type { Graph } from '../../graph/ir.ts';
+import { writeOnnx } from '../../io/onnx/write/index.ts';
 import { writeTflite } from '../../io/tflite/write/index.ts';
 import { withoutUnused, writeVireo } from '../../io/vireo/index.ts';
 import { findNetworkCard, writeCardBeside } from '../cards.ts';
@@ -22,6 +23,7 @@ interface Format {
 
 const formats: readonly Format[] = [
   { name: 'vireo', write: (graph, metadata) => writeVireo(withoutUnused(graph), { metadata }) },
+  { name: 'onnx', write: (graph, metadata) => writeOnnx(graph, { metadata }) },
   { name: 'tflite', write: (graph, metadata, onNote) => writeTflite(graph, { metadata, onNote }) },
 ];
 
