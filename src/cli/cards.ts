@@ -49,12 +49,18 @@ export function findNetworkCard(
 
 /**
  * Writes the card that was found for one form of a network beside another form of it, and gives its path. The names of
- * classes go into it, since files that it names may lie elsewhere.
+ * classes go into it, since files that it names may lie elsewhere; `inputs`, where given, take the place of its own.
  */
-export function writeCardBeside(network: string, bytes: Uint8Array, { card, path }: FoundCard): string {
-  const content: { outputs: { labels?: unknown }[]; sha256: unknown } = JSON.parse(
+export function writeCardBeside(
+  network: string,
+  bytes: Uint8Array,
+  { card, path }: FoundCard,
+  inputs?: readonly object[],
+): string {
+  const content: { outputs: { labels?: unknown }[]; inputs: unknown; sha256: unknown } = JSON.parse(
     diskFiles.read(path) ?? '{}',
   );
+  if (inputs) content.inputs = inputs;
   content.sha256 = [sha256(bytes)];
   card.outputs.forEach((output, i) => {
     if ('labels' in output && output.labels.names.length > 0) content.outputs[i].labels = output.labels.names;

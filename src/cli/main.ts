@@ -13,6 +13,7 @@ import { energyMeasure } from './commands/energy-measure.ts';
 import { evaluate } from './commands/eval.ts';
 import { exportNetwork } from './commands/export.ts';
 import { inspect } from './commands/inspect.ts';
+import { quantizeNetwork } from './commands/quantize.ts';
 import { run } from './commands/run.ts';
 import { train } from './commands/train.ts';
 import { tune } from './commands/tune.ts';
@@ -31,6 +32,7 @@ const commands: readonly Command[] = [
   energyFit,
   energyMeasure,
   train,
+  quantizeNetwork,
   exportNetwork,
   demo,
   conformance,

@@ -62,7 +62,7 @@ export const evaluate: Command = {
 };
 
 /** The first of the largest values. */
-function largest(scores: ArrayLike<number> | ArrayLike<bigint>): number {
+export function largest(scores: ArrayLike<number> | ArrayLike<bigint>): number {
   let best = 0;
   for (let i = 1; i < scores.length; i++) if (scores[i] > scores[best]) best = i;
   return best;

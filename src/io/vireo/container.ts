@@ -6,7 +6,8 @@
  *   12  u32    length of the file
  *   16  u32    length of the header here, then unpacked: a block of LZ4, unless the two are equal
  *   24         header, CBOR: [kind, meta, [[name, dtype, shape], …]]
- *              each tensor's elements, from the next multiple of their size on, zeros before
+ *              each tensor's elements, from the next multiple of their size on, zeros before; i8 tensors whose
+ *              numbers take 4 bits lie two in a byte, and their record goes on: 'i4', bytes
  *
  * Little-endian. A reader looks at tensors where they lie: a copy is made only where the file itself does not lie
  * on a multiple of 8.
@@ -27,6 +28,7 @@ import {
 import { type Data, decodeCbor, encodeCbor, show } from './cbor.ts';
 import { crc32 } from './crc32.ts';
 import { compress, decompress } from './lz4.ts';
+import { packNibbles, unpackNibbles } from './nibbles.ts';
 
 export interface Container {
   /** What the file holds: `network`, … */
@@ -41,6 +43,9 @@ export const dtypes = [
   ...(['f32', 'f64', 'i8', 'u8', 'i16', 'u16', 'i32', 'u32'] as const),
   ...(['i64', 'u64', 'bool'] as const),
 ] satisfies readonly DType[];
+
+/** The name of the one encoding of tensors. */
+const nibbles = 'i4';
 
 /** More axes than any kernel takes. */
 export const mostAxes = 32;
@@ -61,19 +66,25 @@ export function isContainer(bytes: Uint8Array): boolean {
 
 /** The same container gives the same bytes. Throws `VireoError('too-large')` from 4 GiB on. */
 export function writeContainer({ kind, meta, tensors }: Container): Uint8Array<ArrayBuffer> {
-  const records = [...tensors].map(([name, { dtype, shape, data }]) => {
+  const entries = [...tensors].map(([name, { dtype, shape, data }]) => {
     if (data.byteLength !== byteLength(dtype, shape) || shape.length > mostAxes)
       throw new VireoError(
         'bad-input',
         `tensor "${name}": ${dtype}${showShape(shape)} of at most ${mostAxes} axes does not hold ${data.byteLength} bytes`,
       );
-    return [name, dtypes.indexOf(dtype), shape];
+    const packed = packNibbles(data);
+    return {
+      record: [name, dtypes.indexOf(dtype), shape, ...(packed ? [nibbles, packed.length] : [])],
+      dtype,
+      data: packed ?? data,
+    };
   });
+  const records = entries.map(({ record }) => record);
   const header = encodeCbor([kind, meta, records]);
   const packed = compress(header);
   const stored = packed.length < header.length ? packed : header;
   let end = headerAt + stored.length;
-  const offsets = [...tensors.values()].map(({ dtype, data }) => {
+  const offsets = entries.map(({ dtype, data }) => {
     const offset = align(end, bytesPerElement[dtype]);
     end = offset + data.byteLength;
     return offset;
@@ -86,7 +97,7 @@ export function writeContainer({ kind, meta, tensors }: Container): Uint8Array<A
   view.setUint32(storedLengthAt, stored.length, true);
   view.setUint32(headerLengthAt, header.length, true);
   bytes.set(stored, headerAt);
-  [...tensors.values()].forEach(({ data }, i) => {
+  entries.forEach(({ data }, i) => {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offsets[i]);
   });
   view.setUint32(crcAt, crc32(bytes.subarray(lengthAt)), true);
@@ -104,13 +115,17 @@ export function readContainer(bytes: Uint8Array, limits: Partial<Limits> = {}): 
   const tensors = new Map<string, Tensor>();
   let end = start;
   records.forEach((record, i) => {
-    const { name, dtype, shape } = readRecord(record, `tensor ${i}`);
+    const { name, dtype, shape, packed } = readRecord(record, `tensor ${i}`);
     if (tensors.has(name)) fail(`tensor "${name}" comes twice`);
     checkTensorSize(name, dtype, shape, all);
     const offset = align(end, bytesPerElement[dtype]);
-    end = offset + byteLength(dtype, shape);
+    end = offset + (packed ?? byteLength(dtype, shape));
     if (end > bytes.length) fail(`tensor "${name}": ends at byte ${end}, the file has ${bytes.length} bytes`);
-    const data = elements(bytes, offset, dtype, elementCount(shape));
+    const count = elementCount(shape);
+    const data =
+      packed === null
+        ? elements(bytes, offset, dtype, count)
+        : unpackNibbles(bytes.subarray(offset, end), count);
     tensors.set(name, { dtype, shape, data } as Tensor); // `viewOf` gives the array that goes with the dtype
   });
   if (end !== bytes.length) fail(`the tensors end at byte ${end}, the file has ${bytes.length} bytes`);
@@ -158,22 +173,29 @@ function fail(message: string): never {
   throw new VireoError('bad-file', `.vireo: ${message}`);
 }
 
-function readRecord(
-  record: Data,
-  where: string,
-): { readonly name: string; readonly dtype: DType; readonly shape: Shape } {
-  const [name, code, shape, encoding] = Array.isArray(record) ? record : [];
+interface TensorRecord {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Bytes that it takes in nibbles; null where its elements lie as in memory. */
+  readonly packed: number | null;
+}
+
+function readRecord(record: Data, where: string): TensorRecord {
+  const [name, code, shape, encoding, length] = Array.isArray(record) ? record : [];
   if (typeof name !== 'string') return fail(`${where}: expected [name, dtype, shape]`);
-  if (encoding !== undefined)
+  if (encoding !== undefined && encoding !== nibbles)
     throw new VireoError(
       'unsupported',
       `.vireo: tensor "${name}": encoding ${show(encoding)} is not known to this version`,
     );
-  return {
-    name,
-    dtype: dtypeOf(code) ?? fail(`tensor "${name}": dtype ${show(code)} is not known`),
-    shape: isShape(shape) ? shape : fail(`tensor "${name}": expected a shape of at most ${mostAxes} axes`),
-  };
+  const dtype = dtypeOf(code) ?? fail(`tensor "${name}": dtype ${show(code)} is not known`);
+  if (!isShape(shape)) return fail(`tensor "${name}": expected a shape of at most ${mostAxes} axes`);
+  if (encoding === undefined) return { name, dtype, shape, packed: null };
+  const packed = Math.ceil(elementCount(shape) / 2);
+  if (dtype !== 'i8' || length !== packed)
+    return fail(`tensor "${name}": ${dtype}${showShape(shape)} in ${nibbles} expects i8 and ${packed} bytes`);
+  return { name, dtype, shape, packed };
 }
 
 export const dtypeOf = (code: Data | undefined): DType | undefined =>

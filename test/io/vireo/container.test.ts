@@ -5,7 +5,7 @@ import { readContainer, writeContainer } from '../../../src/io/vireo/index.ts';
 import { compress, decompress } from '../../../src/io/vireo/lz4.ts';
 import { bytesPerElement, type DType, type Tensor, viewOf } from '../../../src/tensor.ts';
 import { seeded } from '../../data.ts';
-import { sealed } from './seal.ts';
+import { parts, sealed } from './seal.ts';
 
 const dtypes = Object.keys(bytesPerElement) as DType[];
 
@@ -122,9 +122,34 @@ describe('the container', () => {
       'too-large',
       /"w"/u,
     ],
+    [
+      'nibbles of another type',
+      ['k', null, [['w', 3, [16], 'i4', 8]]],
+      'bad-file',
+      /"w": u8\[16\] in i4 expects i8/u,
+    ],
+    ['nibbles of another length', ['k', null, [['w', 2, [12], 'i4', 8]]], 'bad-file', /"w".*i8 and 6 bytes/u],
+    ['nibbles without a length', ['k', null, [['w', 2, [16], 'i4']]], 'bad-file', /"w".*i8 and 8 bytes/u],
     ['an unknown encoding', ['k', null, [['w', 2, [8], 'rans', 8]]], 'unsupported', /"w": encoding "rans"/u],
   ] as const)('refuses %s', (_, header, code, message) => {
     expect(() => readContainer(sealed(header, new Uint8Array(8)))).toThrow(refused(code, message));
+  });
+
+  it.each([
+    ['−8 … 7 take half a byte each', 33, 7, 17],
+    ['8 does not fit', 33, 8, 33],
+    ['few numbers are left as they are', 31, 7, 31],
+  ])('%s', (_, count, most, bytes) => {
+    const data = Int8Array.from({ length: count }, (_, i) => (i % 16) - 8);
+    data[1] = most;
+    const dtype = 'i8' as const;
+    const file = writeContainer({
+      kind: 'k',
+      meta: null,
+      tensors: new Map([['w', { dtype, shape: [count], data }]]),
+    });
+    expect(parts(file).data.length).toBe(bytes);
+    expect(readContainer(file).tensors.get('w')!.data).toEqual(data);
   });
 
   it('leaves aside what a later version adds behind the tensors', () => {

@@ -1,0 +1,31 @@
+/**
+ * Float networks to int8. The door `vireo-nn/quant`: ECMAScript only.
+ *
+ *   prepare → (equalize) → calibrate → quantize → (correctBias)
+ */
+export {
+  type CalibrateOptions,
+  type Calibration,
+  type Calibrator,
+  calibrate,
+  calibrator,
+  type Sample,
+  storedSample,
+} from './calibrate.ts';
+export { correctBias } from './correct-bias.ts';
+export { dequantize } from './dequantize.ts';
+export { type EqualizeReport, equalize } from './equalize.ts';
+export { type Fidelity, outputFidelity, sensitivities } from './fidelity.ts';
+export type { InputStatistics } from './gram.ts';
+export { type RangeMethod, rangeMethods } from './observers.ts';
+export { prepare } from './prepare.ts';
+export {
+  isMove,
+  type LayerReport,
+  mustBeFloat,
+  type QuantizeOptions,
+  type QuantizeReport,
+  quantize,
+} from './quantize.ts';
+export { parametersOf, type Range } from './range.ts';
+export type { Rounding, WeightBits } from './weights.ts';
