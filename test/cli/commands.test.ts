@@ -298,21 +298,14 @@ describe('wilson', () => {
 });
 
 describe('demo', () => {
-  itWithData(
-    'runs an image network and a sound network',
-    [
-      'models/tflite/mobilenet_v2_1.0_224_quant.tflite',
-      kws,
-      'models/images/cat.png',
-      'models/audio/yes_1000ms.wav',
-    ],
-    () => {
-      const { status, stdout } = vireo('demo');
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/cat\.png\s+[\d.]+ ms\s+Egyptian cat/u);
-      expect(stdout).toMatch(/yes_1000ms\.wav\s+[\d.]+ ms\s+yes/u);
-    },
-  );
+  it('runs image and sound networks of the package, with nothing but the package', () => {
+    const { status, stdout } = vireo('demo');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/7_bar\.png\s+[\d.]+ ms\s+7\s/u);
+    expect(stdout).toMatch(/7_en-gb-m7\.wav\s+[\d.]+ ms\s+7\s/u);
+    expect(stdout).toMatch(/ship_sail\.png\s+[\d.]+ ms\s+ship\s/u);
+    for (const count of [15, 14, 13]) expect(stdout).toContain(`${count} of ${count} right`);
+  });
 });
 
 describe('bench, tune and the generated module', () => {
