@@ -23,6 +23,34 @@ export function neededBy(graph: Graph): Uint32Array {
   return needed;
 }
 
+/**
+ * The tasks of `graph` for a copy of it with these inputs and outputs, named by their ids in `graph`; a task without
+ * outputs there is gone. Empty where the graph has none, or where an output belongs to none.
+ */
+export function tasksAmong(
+  graph: Graph,
+  inputs: readonly ValueId[],
+  outputs: readonly ValueId[],
+): Pick<Graph, 'tasks'> {
+  const positions = (
+    among: readonly ValueId[],
+    ids: readonly ValueId[],
+    own: readonly number[],
+  ): number[] => {
+    const wanted = new Set(own.map((position) => ids[position]));
+    return [...among.keys()].filter((position) => wanted.has(among[position]));
+  };
+  const tasks = (graph.tasks ?? [])
+    .map((task) => ({
+      name: task.name,
+      inputs: positions(inputs, graph.inputs, task.inputs),
+      outputs: positions(outputs, graph.outputs, task.outputs),
+    }))
+    .filter((task) => task.outputs.length > 0);
+  const covered = new Set(tasks.flatMap((task) => task.outputs));
+  return tasks.length > 0 && covered.size === outputs.length ? { tasks } : {};
+}
+
 /** The part of `verify` that looks at tasks; everything else of the graph is verified already. */
 export function checkTasks(graph: Graph, fail: (message: string) => never): void {
   const { tasks, states = [] } = graph;

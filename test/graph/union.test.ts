@@ -18,6 +18,7 @@ import { reference } from '../../src/kernels/reference/index.ts';
 import { wasm, wasmKernels } from '../../src/kernels/wasm/index.ts';
 import type { Quantization, TensorData } from '../../src/tensor.ts';
 import { compileThreaded } from '../../src/threads/index.ts';
+import { compileTraining, freeze, trainable } from '../../src/train.ts';
 import { smallNetwork } from '../core/networks.ts';
 import { itWithData, readData, seeded } from '../data.ts';
 import { type NetworkType, randomGraph, randomInputs } from './random-graph.ts';
@@ -369,6 +370,24 @@ describe('names and tasks', () => {
     const { graph: after } = optimize(pair);
     verify(after);
     expect(after.tasks).toEqual(pair.tasks);
+  });
+
+  it('training keeps them, and so does what comes out of it', () => {
+    const { graph: two } = union([
+      { name: 'a', graph: smallNetwork('f32') },
+      { name: 'b', graph: smallNetwork('f32') },
+    ]);
+    const { graph: learning } = trainable(two);
+    verify(learning);
+    expect(learning.tasks).toEqual(two.tasks);
+    const session = compileTraining(learning);
+    expect([session.tasks, session.states.length > 0]).toEqual([[], true]);
+    const whole = freeze(learning, learning.outputs, session.state);
+    verify(whole);
+    expect(whole.tasks).toEqual(two.tasks);
+    const half = freeze(learning, learning.outputs.slice(2), session.state);
+    verify(half);
+    expect(half.tasks).toEqual([{ name: 'b', inputs: [0], outputs: [0, 1] }]);
   });
 
   it('32 tasks', () => {
