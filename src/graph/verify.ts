@@ -8,6 +8,7 @@ import { type DType, elementCount, sameShape, showShape } from '../tensor.ts';
 import type { Graph, Node, Value } from './ir.ts';
 import { checkTensorSize, defaultLimits, type Limits } from './limits.ts';
 import { inferShape } from './shapes.ts';
+import { checkTasks } from './tasks.ts';
 
 export function verify(graph: Graph, limits: Limits = defaultLimits): void {
   const fail = (message: string): never => {
@@ -56,6 +57,7 @@ export function verify(graph: Graph, limits: Limits = defaultLimits): void {
     if (data.length !== elementCount(value.shape))
       fail(`state "${value.name}": ${showShape(value.shape)} does not hold ${data.length} elements`);
   }
+  checkTasks(graph, fail);
 }
 
 const range: Partial<Record<DType, readonly [number, number]>> = {

@@ -526,7 +526,7 @@ describe('what a file may not say', () => {
     expect(
       readVireo(
         changed((meta) => {
-          meta['tasks'] = [{ name: 'of a later version' }];
+          meta['of a later version'] = [{ name: 'unknown' }];
         }),
       ),
     ).toStrictEqual(tiny());
