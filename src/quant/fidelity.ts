@@ -1,6 +1,7 @@
 /**
  * How near a quantised network comes to the float one, layer by layer.
  *
+ *   weight SNR    10·log₁₀(Σ w² / Σ (w − ŵ)²)
  *   output SNR    10·log₁₀(Σ y² / Σ (y − ŷ)²), ŷ the layer's output in the quantised network    (docs/quantization.md, eq. 16)
  *   sensitivity   the same of the network's own outputs where this layer alone is quantised
  *
@@ -11,11 +12,40 @@ import type { Graph, Node, ValueId } from '../graph/ir.ts';
 import { producersOf } from '../graph/rewrite.ts';
 import { compile } from '../graph/run/compile.ts';
 import { type Calibration, feedAll, realReader, type Sample, storedSample } from './calibrate.ts';
+import { layerMatrix, rowOf } from './layer-matrix.ts';
 import { type QuantizeOptions, type QuantizeReport, quantize } from './quantize.ts';
 import { decibels } from './weights.ts';
 
 /** dB by the layer's name; ∞ where nothing differs. */
 export type Fidelity = Readonly<Record<string, number>>;
+
+/** Weight SNR of every layer that has weights, `float`'s against those that `quantized` ended with. */
+export function weightFidelity(
+  float: Graph,
+  quantized: { readonly graph: Graph; readonly report: QuantizeReport },
+): Fidelity {
+  const before = new Map(float.nodes.map((node) => [node.name, node]));
+  const after = new Map(quantized.graph.nodes.map((node) => [node.name, node]));
+  const found: Record<string, number> = {};
+  for (const { name, output, weightSnr } of quantized.report.layers) {
+    if (weightSnr === null) continue;
+    const [was, now] = [before.get(name)!, after.get(output)!];
+    const matrix = layerMatrix(was, float.values);
+    const w = float.values[was.inputs[1]].data as Float32Array; // a float layer's
+    const { data, quantization } = quantized.graph.values[now.inputs[1]];
+    const { scale } = quantization!;
+    let [signal, noise] = [0, 0];
+    for (let r = 0; r < matrix.rows; r++) {
+      const q = rowOf(matrix, data as Int8Array, r);
+      rowOf(matrix, w, r).forEach((v, k) => {
+        signal += v * v;
+        noise += (v - scale[scale.length === 1 ? 0 : r] * q[k]) ** 2;
+      });
+    }
+    found[name] = decibels(signal, noise);
+  }
+  return found;
+}
 
 /** Output SNR of every layer in the report. */
 export function outputFidelity(

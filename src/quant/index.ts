@@ -15,7 +15,8 @@ export {
 export { correctBias } from './correct-bias.ts';
 export { dequantize } from './dequantize.ts';
 export { type EqualizeReport, equalize } from './equalize.ts';
-export { type Fidelity, outputFidelity, sensitivities } from './fidelity.ts';
+export { type Fidelity, outputFidelity, sensitivities, weightFidelity } from './fidelity.ts';
+export { type FineTuneOptions, type FineTuneReport, fineTune } from './fine-tune.ts';
 export type { InputStatistics } from './gram.ts';
 export { type RangeMethod, rangeMethods } from './observers.ts';
 export { prepare } from './prepare.ts';

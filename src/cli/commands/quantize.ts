@@ -9,10 +9,12 @@ import type { Graph, Node } from '../../graph/ir.ts';
 import { compile } from '../../graph/run/compile.ts';
 import { type InputCard, planInput } from '../../io/cards/index.ts';
 import {
+  calibrate,
   calibrator,
   correctBias,
   dequantize,
   equalize,
+  fineTune,
   isMove,
   mustBeFloat,
   outputFidelity,
@@ -23,6 +25,7 @@ import {
   rangeMethods,
   type Sample,
   sensitivities,
+  weightFidelity,
 } from '../../quant/index.ts';
 import type { TensorData } from '../../tensor.ts';
 import { findNetworkCard, writeCardBeside } from '../cards.ts';
@@ -68,6 +71,11 @@ export const quantizeNetwork: Command = {
       value: 'mean|measured|none',
       about: 'what biases make up for: rounded weights, or all that was measured (default mean)',
     },
+    {
+      name: 'fine-tune',
+      value: 'EPOCHS',
+      about: 'let the integers learn from the float network, on the items calibrated on',
+    },
     { name: 'equalize', about: 'balance the channels between layers first' },
     { name: 'int4-weights', about: 'weights of 4 bits' },
     { name: 'int8', value: 'LAYER', about: 'a layer that keeps 8 bits, by name or number', repeats: true },
@@ -103,11 +111,17 @@ export const quantizeNetwork: Command = {
     watch.lap('calibration');
     let quantized = quantize(float, calibration, options);
     watch.lap('rounding');
+    if (settings.fineTune > 0) {
+      const tuned = tune(float, quantized, kept, settings.fineTune);
+      const own = { method: settings.method, inputs: 'means' } as const;
+      quantized = quantize(tuned, calibrate(tuned, kept, own), options);
+      watch.lap('fine-tuning');
+    }
     if (settings.bias === 'measured') {
-      quantized = { ...quantized, graph: correctBias(float, quantized, kept).graph };
+      quantized = { ...quantized, graph: correctBias(float, quantized, kept.slice(0, mostKept)).graph };
       watch.lap('bias');
     }
-    const output = outputFidelity(float, quantized, kept);
+    const output = outputFidelity(float, quantized, kept.slice(0, mostKept));
     const layers = quantized.report.layers.filter(({ weightSnr }) => weightSnr !== null);
     const bar = progress(given.flag('quick') ? 0 : layers.length);
     const sensitivity = given.flag('quick')
@@ -146,6 +160,7 @@ export const quantizeNetwork: Command = {
       samples: calibration.samples,
       settings: settings.shown,
       layers: quantized.report,
+      weights: weightFidelity(float, quantized),
       output,
       sensitivity,
       answers: judged,
@@ -173,6 +188,8 @@ interface Settings {
   readonly method: RangeMethod;
   readonly bias: 'mean' | 'measured' | 'none';
   readonly equalize: boolean;
+  /** Epochs. */
+  readonly fineTune: number;
   readonly samples: number;
   readonly limit: number;
   readonly mostDrop: number;
@@ -198,12 +215,14 @@ function settingsOf(given: Given): Settings {
   const isInt4 = given.flag('int4-weights');
   if (!isInt4 && given.texts('int8').length > 0)
     throw new VireoError('usage', '--int8 is for networks with --int4-weights');
+  const fineTune = given.count('fine-tune') ?? 0;
   const isEqualized = given.flag('equalize');
   return {
     quantize: { io, rounding, correctBias: bias !== 'none' },
     method,
     bias,
     equalize: isEqualized,
+    fineTune,
     samples: given.count('samples') ?? 500,
     limit: given.count('limit') ?? Number.POSITIVE_INFINITY,
     mostDrop,
@@ -212,6 +231,7 @@ function settingsOf(given: Given): Settings {
       rounding,
       bias,
       weights: isInt4 ? '4 bits' : '8 bits',
+      ...(fineTune > 0 && { 'fine-tuned': `${fineTune} epochs` }),
       ...(isEqualized && { channels: 'equalized' }),
     },
   };
@@ -284,6 +304,24 @@ function precisionOf(given: Given, float: Graph): Pick<QuantizeOptions, 'keep' |
 /** Samples that are kept for what is measured afterwards. */
 const mostKept = 64;
 
+function tune(
+  float: Graph,
+  quantized: ReturnType<typeof quantize>,
+  samples: readonly Sample[],
+  epochs: number,
+): Graph {
+  const bar = progress(epochs * Math.ceil(samples.length / 32));
+  const each = (done: number, _: number, loss: number): void =>
+    bar.update(done, `fine-tuning, loss ${loss.toPrecision(3)}`);
+  const { graph, report } = fineTune(float, quantized, samples, { epochs, each });
+  bar.end();
+  const [before, after] = report.losses.map((loss) => loss.toPrecision(3));
+  console.error(
+    `note: fine-tuning: loss ${before} → ${after}, ${report.moved} of ${report.weights} weights are others`,
+  );
+  return graph;
+}
+
 async function measure(float: Graph, input: InputCard, set: DataSet, settings: Settings, path: string) {
   const { name, dtype, shape, quantization } = float.values[float.inputs[0]];
   const plan = planInput(input, { dtype, shape, quantization });
@@ -301,7 +339,7 @@ async function measure(float: Graph, input: InputCard, set: DataSet, settings: S
       if (!(error instanceof VireoError)) throw error;
       throw new VireoError(error.code, `${path}: item ${item.name}: ${error.message}`);
     }
-    if (kept.length < mostKept) kept.push([data]);
+    if (kept.length < mostKept || settings.fineTune > 0) kept.push([data]);
     bar.update(++count, 'calibrating');
     if (count >= settings.samples) break;
   }

@@ -14,6 +14,7 @@ export interface Report {
   readonly samples: number;
   readonly settings: Readonly<Record<string, string>>;
   readonly layers: QuantizeReport;
+  readonly weights: Fidelity;
   readonly output: Fidelity;
   readonly sensitivity: Fidelity;
   /** null where nothing was left to judge by. */
@@ -30,8 +31,8 @@ export interface Report {
 }
 
 const bytesOf = ({ constants, scales }: StoredSize): number => constants + scales;
-const decibels = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '' : Number.isFinite(value) ? value.toFixed(1) : 'exact';
+const decibels = (value: number | undefined): string =>
+  value === undefined ? '' : Number.isFinite(value) ? value.toFixed(1) : 'exact';
 
 export function showReport(report: Report): string {
   const { answers, sizes, energies, seconds, written } = report;
@@ -83,14 +84,14 @@ function accuracyRows({ answers, judgedBy, drop }: Report): string[][] {
   ];
 }
 
-function layerRows({ layers: { layers }, output, sensitivity }: Report): string[][] {
+function layerRows({ layers: { layers }, weights, output, sensitivity }: Report): string[][] {
   return [
     ['#', 'layer', 'in', 'weights dB', 'output dB', 'sensitivity dB', 'rounding', 'node'],
-    ...layers.map(({ name, kind, precision, weightSnr, rounding, reason }, i) => [
+    ...layers.map(({ name, kind, precision, rounding, reason }, i) => [
       String(i + 1),
       kind,
       precision,
-      decibels(weightSnr),
+      decibels(weights[name]),
       decibels(output[name]),
       decibels(sensitivity[name]),
       rounding ?? reason,
@@ -100,8 +101,8 @@ function layerRows({ layers: { layers }, output, sensitivity }: Report): string[
 }
 
 /** Infinities, which JSON has not, are null. */
-const finite = (value: number | null | undefined): number | null =>
-  value !== null && value !== undefined && Number.isFinite(value) ? value : null;
+const finite = (value: number | undefined): number | null =>
+  value !== undefined && Number.isFinite(value) ? value : null;
 
 export function reportAsJson(report: Report) {
   const { answers, sizes, energies, layers, output, sensitivity, drop } = report;
@@ -139,7 +140,7 @@ export function reportAsJson(report: Report) {
     seconds: report.seconds,
     layers: layers.layers.map((layer: LayerReport) => ({
       ...layer,
-      weightSnr: finite(layer.weightSnr),
+      weightSnr: finite(report.weights[layer.name]),
       outputSnr: finite(output[layer.name]),
       sensitivity: finite(sensitivity[layer.name]),
     })),
