@@ -5,7 +5,7 @@
  * ordinary load: no gather. For each row of the input:
  *
  *   line[c, p]        = x[ih, p − padLeft, c]                       p apart by the stride: one stretch for each phase
- *   table[m, k, p]    = Σᵢ codebook[m,k,i]·line[m·r+i, p]           2 codewords by up to 6 vectors of p
+ *   table[m, k, p]    = Σᵢ codebook[m,k,i]·line[m·r+i, p]           3 codewords by up to 4 vectors of p
  *   sums[oh, oc, ow] += Σ table[m, indices[oc,kh,kw,m], ow + kw]    for each kh, oh = (ih + padTop − kh)/stride
  *
  * The last, for nr channels by all vectors of a row, 8 sums or so in registers:
@@ -105,13 +105,14 @@ interface Columns {
 
 function columnsOf(g: WindowGeometry): Columns {
   const out = whole(g.outW);
-  const length = whole(Math.floor(((g.kW - 1) * g.dilationW) / g.strideW) + out);
+  const read = Math.floor(((g.kW - 1) * g.dilationW) / g.strideW) + out;
+  const length = whole(Math.max(read, Math.ceil((g.padLeft + g.inW) / g.strideW) + 3));
   const used = new Set(Array.from({ length: g.kW }, (_, kw) => (kw * g.dilationW) % g.strideW));
   const phases = [...used].map((phase, i): Phase => {
     const first = (((phase - g.padLeft) % g.strideW) + g.strideW) % g.strideW;
     const column = (first + g.padLeft - phase) / g.strideW;
     const inside = Math.max(0, Math.ceil((g.inW - first) / g.strideW));
-    const count = Math.max(0, Math.min(inside, length - column));
+    const count = Math.max(0, Math.min(inside, read - column));
     return { phase, first, count, at: i * length, to: i * length + column };
   });
   return { phases, columns: phases.length * length, out };
@@ -194,8 +195,8 @@ interface CodebookSpec {
 function buildCodebook(f: FunctionBuilder, s: CodebookSpec, parameters: Parameters): void {
   const [x, codebook, indices, bias, line, table, sums, y] = parameters;
   const [ih, row] = f.locals('i32', 2);
-  const vectors = f.locals('v128', 14);
-  emitZeros(f, line, s.inC * s.columns, vectors[0]);
+  const vectors = f.locals('v128', 16);
+  emitZeros(f, line, (s.inC + s.M * s.K) * s.columns, vectors[0]); // the table lies behind the lines
   f.repeat(s.pictures, () => {
     emitBias(f, s, bias, sums, vectors[0]);
     f.set(ih, f.i32(0));
@@ -278,9 +279,10 @@ function emitLine(
   }
 }
 
-const tableVectors = 6;
+/** Vectors of pixels side by side. */
+const tableVectors = 4;
 
-/** table[m, k, p] = Σᵢ codebook[m, k, i]·line[m·r + i, p] */
+/** table[m, k, p] = Σᵢ codebook[m, k, i]·line[m·r + i, p] for the pixels p of the picture; the columns around stay 0. */
 function emitTable(
   f: FunctionBuilder,
   s: CodebookSpec,
@@ -291,43 +293,47 @@ function emitTable(
 ): void {
   const [word, from, to, channel, splat] = f.locals('i32', 5);
   const apart = 4 * s.columns;
-  const [w0, w1] = vectors.slice(12);
-  const round = (words: number, count: number, i: number, offset: number): void => {
-    f.set(w0, f.load('v128.load32_splat', f.get(splat), 4 * i));
-    if (words > 1) f.set(w1, f.load('v128.load32_splat', f.get(splat), 4 * (s.r + i)));
-    for (let v = 0; v < count; v++) {
-      const load = () => f.load('v128.load', f.get(channel), i * apart + offset + 16 * v);
-      for (let j = 0; j < words; j++) addProduct(f, s.madd, vectors[j * tableVectors + v], j ? w1 : w0, load);
+  const tableWords = s.madd ? 3 : 2; // without madd, V8 needs a register for the product
+  const [pixels, ...words] = vectors.slice(12);
+  const round = (count: number, size: number, i: number, offset: number): void => {
+    for (let j = 0; j < count; j++)
+      f.set(words[j], f.load('v128.load32_splat', f.get(splat), 4 * (j * s.r + i)));
+    for (let v = 0; v < size; v++) {
+      f.set(pixels, f.load('v128.load', f.get(channel), i * apart + offset + 16 * v));
+      for (let j = 0; j < count; j++)
+        addProduct(f, s.madd, vectors[j * tableVectors + v], pixels, () => f.get(words[j]));
     }
   };
-  const block = (words: number, count: number, offset: number): void => {
-    for (let j = 0; j < words; j++)
-      for (let v = 0; v < count; v++) f.set(vectors[j * tableVectors + v], f.f32x4(0));
+  const block = (count: number, size: number, offset: number): void => {
+    for (let j = 0; j < count; j++)
+      for (let v = 0; v < size; v++) f.set(vectors[j * tableVectors + v], f.f32x4(0));
     f.set(channel, f.get(from));
     f.set(splat, f.get(word));
     const unroll = Math.min(s.r, 8);
     f.repeat(Math.floor(s.r / unroll), () => {
-      for (let i = 0; i < unroll; i++) round(words, count, i, offset);
+      for (let i = 0; i < unroll; i++) round(count, size, i, offset);
       f.advance(channel, unroll * apart);
       f.advance(splat, 4 * unroll);
     });
-    for (let i = 0; i < s.r % unroll; i++) round(words, count, i, offset);
-    for (let j = 0; j < words; j++)
-      for (let v = 0; v < count; v++)
+    for (let i = 0; i < s.r % unroll; i++) round(count, size, i, offset);
+    for (let j = 0; j < count; j++)
+      for (let v = 0; v < size; v++)
         f.store('v128.store', f.get(to), f.get(vectors[j * tableVectors + v]), j * apart + offset + 16 * v);
-    f.advance(word, 4 * words * s.r);
-    f.advance(to, words * apart);
+    f.advance(word, 4 * count * s.r);
+    f.advance(to, count * apart);
   };
-  for (const { first, size } of evenly(s.columns / 4, tableVectors)) {
-    f.set(word, f.get(codebook));
-    f.set(from, f.get(line));
-    f.set(to, f.get(table));
-    f.repeat(s.M, () => {
-      f.repeat(s.K >> 1, () => block(2, size, 16 * first));
-      if (s.K & 1) block(1, size, 16 * first);
-      f.advance(from, s.r * apart);
-    });
-  }
+  for (const phase of s.phases)
+    for (const { first, size } of evenly(Math.ceil(phase.count / 4), tableVectors)) {
+      const offset = phase.to + 16 * first;
+      f.set(word, f.get(codebook));
+      f.set(from, f.get(line));
+      f.set(to, f.get(table));
+      f.repeat(s.M, () => {
+        f.repeat(Math.floor(s.K / tableWords), () => block(tableWords, size, offset));
+        if (s.K % tableWords) block(s.K % tableWords, size, offset);
+        f.advance(from, s.r * apart);
+      });
+    }
 }
 
 /** Parts of nearly the same size, none above `most`. */
