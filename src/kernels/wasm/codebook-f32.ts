@@ -10,7 +10,7 @@
  *
  * The last, for nr channels by all vectors of a row, 8 sums or so in registers:
  *
- *   loop                                        kW·M times, unrolled by 4
+ *   loop                                        kW·M times: unrolled, V8 of Node 20 spills
  *     t = i32.load index                        the address of a row of the table, shift by kw included
  *     s0 += v128.load t,  s1 += v128.load t+16, …
  *
@@ -295,11 +295,10 @@ function emitTable(
   const apart = 4 * s.columns;
   const tableWords = s.madd ? 3 : 2; // without madd, V8 needs a register for the product
   const [pixels, ...words] = vectors.slice(12);
-  const round = (count: number, size: number, i: number, offset: number): void => {
-    for (let j = 0; j < count; j++)
-      f.set(words[j], f.load('v128.load32_splat', f.get(splat), 4 * (j * s.r + i)));
+  const round = (count: number, size: number, offset: number): void => {
+    for (let j = 0; j < count; j++) f.set(words[j], f.load('v128.load32_splat', f.get(splat), 4 * j * s.r));
     for (let v = 0; v < size; v++) {
-      f.set(pixels, f.load('v128.load', f.get(channel), i * apart + offset + 16 * v));
+      f.set(pixels, f.load('v128.load', f.get(channel), offset + 16 * v));
       for (let j = 0; j < count; j++)
         addProduct(f, s.madd, vectors[j * tableVectors + v], pixels, () => f.get(words[j]));
     }
@@ -309,13 +308,11 @@ function emitTable(
       for (let v = 0; v < size; v++) f.set(vectors[j * tableVectors + v], f.f32x4(0));
     f.set(channel, f.get(from));
     f.set(splat, f.get(word));
-    const unroll = Math.min(s.r, 8);
-    f.repeat(Math.floor(s.r / unroll), () => {
-      for (let i = 0; i < unroll; i++) round(count, size, i, offset);
-      f.advance(channel, unroll * apart);
-      f.advance(splat, 4 * unroll);
+    f.repeat(s.r, () => {
+      round(count, size, offset);
+      f.advance(channel, apart);
+      f.advance(splat, 4);
     });
-    for (let i = 0; i < s.r % unroll; i++) round(count, size, i, offset);
     for (let j = 0; j < count; j++)
       for (let v = 0; v < size; v++)
         f.store('v128.store', f.get(to), f.get(vectors[j * tableVectors + v]), j * apart + offset + 16 * v);
@@ -397,9 +394,9 @@ function emitLookUps(
       for (let j = 0; j < channels; j++)
         for (let v = 0; v < size; v++) visit(vectors[j * size + v], j, 16 * (first + v));
     };
-    const lookUp = (tap: number): void => {
+    const lookUp = (): void => {
       for (let j = 0; j < channels; j++) {
-        f.set(entry, f.load('i32.load', f.get(at), 4 * (j * s.taps + tap)));
+        f.set(entry, f.load('i32.load', f.get(at), 4 * j * s.taps));
         for (let v = 0; v < size; v++) {
           const sum = vectors[j * size + v];
           f.set(sum, f.op('f32x4.add', f.get(sum), f.load('v128.load', f.get(entry), 16 * (first + v))));
@@ -408,12 +405,10 @@ function emitLookUps(
     };
     each((sum, j, offset) => f.set(sum, f.load('v128.load', f.get(to), j * rowBytes + offset)));
     f.set(at, f.get(index));
-    const unroll = Math.min(s.taps, 4);
-    f.repeat(Math.floor(s.taps / unroll), () => {
-      for (let tap = 0; tap < unroll; tap++) lookUp(tap);
-      f.advance(at, 4 * unroll);
+    f.repeat(s.taps, () => {
+      lookUp();
+      f.advance(at, 4);
     });
-    for (let tap = 0; tap < s.taps % unroll; tap++) lookUp(tap);
     each((sum, j, offset) => f.store('v128.store', f.get(to), f.get(sum), j * rowBytes + offset));
   }
 }
