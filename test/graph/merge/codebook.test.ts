@@ -8,6 +8,8 @@ import { type SharedLayer, shareCodebooks } from '../../../src/graph/merge/codeb
 import { decodeCodebooks } from '../../../src/graph/passes/decode-codebooks.ts';
 import { compile } from '../../../src/graph/run/compile.ts';
 import { verify } from '../../../src/graph/verify.ts';
+import { writeOnnx } from '../../../src/io/onnx/write/index.ts';
+import { writeTflite } from '../../../src/io/tflite/write/index.ts';
 import { readVireo, writeVireo } from '../../../src/io/vireo/index.ts';
 import { noClamp } from '../../../src/kernels/call.ts';
 import { randomStream } from '../../../src/random.ts';
@@ -119,6 +121,16 @@ describe('shareCodebooks', () => {
     ).graphs;
     const again = readVireo(writeVireo(graph));
     expect(run(again, 5)).toEqual(run(graph, 5));
+  });
+
+  it('is written to other formats with its weights decoded', () => {
+    const [graph] = shareCodebooks(
+      [pair[0]],
+      [{ ...both('conv', 4, 16), members: [{ graph: 0, node: 'conv' }] }],
+    ).graphs;
+    const decoded = decodeCodebooks(graph).graph;
+    expect(writeOnnx(graph)).toEqual(writeOnnx(decoded));
+    expect(writeTflite(graph)).toEqual(writeTflite(decoded));
   });
 
   it('counts table products as multiply-accumulates and look-ups as operations', () => {
