@@ -18,7 +18,8 @@
  *   line, table, sums               f32 in scratch; sums of one picture, rows of whole vectors
  *
  * M·K·r/4 multiplications and kH·kW·M·outC/4 additions of vectors an input position, instead of kH·kW·M·r·outC/4
- * multiplications. Narrow outputs leave lanes idle.
+ * multiplications. Narrow outputs leave lanes idle; pictures of one pixel
+ * have a kernel of their own (codebook-row-f32.ts).
  * Exact: products are added in f32; |error| ≤ (kH·kW·M·r + 3)·2⁻²⁴·(|bias| + Σ|x·w|), fused or not.
  * Source: Chou et al. 2018, IJCAI, section 3.
  */
@@ -26,6 +27,7 @@ import type { EmittedOffer, KernelCall, Place } from '../call.ts';
 import { type WindowGeometry, windowGeometry } from '../geometry.ts';
 import { isEmpty } from '../js/views.ts';
 import type { FunctionBuilder, Local } from './asm/function.ts';
+import { isRow, offerCodebookRow } from './codebook-row-f32.ts';
 import { emitStages, epilogueOf, type Stage, storeLanes } from './epilogue-conv-f32.ts';
 import { addProduct, floatsOf } from './lanes-f32.ts';
 import type { Parameters, Program } from './program.ts';
@@ -43,6 +45,8 @@ export function offerCodebookF32(call: KernelCall, target: Target): EmittedOffer
   if (!epilogue || epilogue.residual !== -1 || !codebook || !bias || !(indices instanceof Uint8Array))
     return null;
   const [M, K, r] = inputs[1].shape as [number, number, number];
+  if (isRow(g))
+    return offerCodebookRow({ g, M, K, r, codebook, indices, bias, stages: epilogue.stages }, target);
   const cut = columnsOf(g);
   const lies = scratchOf(g, M * K, cut);
   const vectors = cut.out / 4;
