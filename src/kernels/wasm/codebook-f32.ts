@@ -10,7 +10,7 @@
  *
  * The last, for nr channels by all vectors of a row, 8 sums or so in registers:
  *
- *   loop                                        kW·M times: unrolled, V8 of Node 20 spills
+ *   loop                                        kW·M times; unrolled, it is slower on Node 20
  *     t = i32.load index                        the address of a row of the table, shift by kw included
  *     s0 += v128.load t,  s1 += v128.load t+16, …
  *
