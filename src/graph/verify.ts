@@ -132,6 +132,20 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
       [x, w, output].forEach(quantized);
       break;
     }
+    case 'codebookConv2d': {
+      const [x, codebook, indices, bias] = inputs as readonly [Value, Value, Value, Value | undefined];
+      for (const value of [x, codebook, output, ...(bias ? [bias] : [])]) same(value, 'f32');
+      same(indices, 'u8');
+      if (!(indices.data instanceof Uint8Array) || indices.quantization)
+        fail(`indices "${indices.name}" are no constant of plain bytes`);
+      else {
+        const K = codebook.shape[1]!;
+        const beyond = indices.data.findIndex((index) => index >= K);
+        if (beyond !== -1)
+          fail(`index ${indices.data[beyond]} of "${indices.name}" is outside a codebook of ${K} codewords`);
+      }
+      break;
+    }
     case 'reshape':
     case 'transpose':
     case 'slice':

@@ -13,6 +13,7 @@
  */
 import { VireoError } from '../../../errors.ts';
 import type { Graph } from '../../../graph/ir.ts';
+import { decodeCodebooks } from '../../../graph/passes/decode-codebooks.ts';
 import { fuseQuantization } from '../../../graph/passes/fuse-quantization.ts';
 import { removeDead } from '../../../graph/rewrite.ts';
 import { verify } from '../../../graph/verify.ts';
@@ -87,7 +88,7 @@ export function writeOnnx(graph: Graph, options: WriteOnnxOptions = {}): Uint8Ar
 
 /** What leads to an output, in integers that suit the form. */
 function prepared(graph: Graph, form: Form): Graph {
-  const live = removeDead({ ...graph, states: [] }).graph;
+  const live = removeDead(decodeCodebooks({ ...graph, states: [] }).graph).graph;
   switch (form) {
     case 'float':
       return live;

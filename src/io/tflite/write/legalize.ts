@@ -8,6 +8,7 @@
 import { unreachable, VireoError } from '../../../errors.ts';
 import { GraphBuilder } from '../../../graph/build.ts';
 import type { Graph, Node, ValueId } from '../../../graph/ir.ts';
+import { decodeCodebooks } from '../../../graph/passes/decode-codebooks.ts';
 import { foldConstants } from '../../../graph/passes/fold-constants.ts';
 import { foldScale } from '../../../graph/passes/fold-scale.ts';
 import { fuseClamp } from '../../../graph/passes/fuse-clamp.ts';
@@ -48,6 +49,7 @@ function prepare(graph: Graph): Graph {
   const isOnnx = graph.nodes.some(({ op }) => op.kind === 'convert' && op.rounding === 'even');
   return rewriteAll(graph, {
     removeDead,
+    decodeCodebooks,
     sinkTransposes,
     ...(isHybrid ? {} : { foldScale }),
     fuseClamp,
@@ -236,6 +238,7 @@ class Legalizer {
       case 'cast':
       case 'complexAbs':
         return site.done(op, site.inputs);
+      case 'codebookConv2d':
       case 'gatherElements':
       case 'maxPoolIndices':
       case 'training':

@@ -171,6 +171,7 @@ function callsOf(legal: Legal, { op, inputs, output }: Node, dropped: ValueId | 
       return [{ code: 'GATHER_ND', inputs }];
     case 'complexAbs':
       return [{ code: 'COMPLEX_ABS', inputs }];
+    case 'codebookConv2d':
     case 'transposedConvNd':
     case 'poolNd':
     case 'maxPoolIndices':

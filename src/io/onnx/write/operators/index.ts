@@ -23,6 +23,7 @@ const writers: Writers<OpKind> = {
   ...rounding,
   ...rows,
   ...spectra,
+  codebookConv2d: (n) => n.fail('a codebook that is no constant'),
   training: (n) => n.fail('part of a training step'),
 };
 
