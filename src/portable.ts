@@ -5,7 +5,7 @@
 export { type ErrorCode, VireoError } from './errors.ts';
 export { GraphBuilder, type OutputSpec } from './graph/build.ts';
 export { graphMacs, opMacs } from './graph/cost/macs.ts';
-export type { Graph, Node, Value, ValueId } from './graph/ir.ts';
+export type { Graph, Node, Task, Value, ValueId } from './graph/ir.ts';
 export { defaultLimits, type Limits } from './graph/limits.ts';
 export type { Op, OpKind, OpOf } from './graph/ops.ts';
 export { optimize } from './graph/optimize.ts';

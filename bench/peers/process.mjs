@@ -21,8 +21,8 @@ export const nodeCommand = (script, words) => [
 ];
 
 /** `ready` and `ask(message)` are promises of what the child answers; one question at a time. */
-export function startChild(engine) {
-  const child = spawn(process.execPath, nodeCommand('child.mjs', [engine]), {
+export function startChild(engine, script = 'child.mjs') {
+  const child = spawn(process.execPath, nodeCommand(script, [engine]), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     serialization: 'advanced',
   });

@@ -52,9 +52,11 @@ export interface Verdicts {
   readonly reasons: ReadonlyMap<string, string>;
 }
 
+/** `through`: what becomes of each network before it is run. */
 export async function runSuite(
   cases: AsyncIterable<Case>,
   onCase: (done: number, name: string) => void = () => {},
+  through: (graph: Graph) => Graph = (graph) => graph,
 ): Promise<Verdicts> {
   const failed: string[] = [];
   const unsupported: { name: string; operators: readonly string[] }[] = [];
@@ -64,7 +66,7 @@ export async function runSuite(
   for await (const one of cases) {
     total++;
     onCase(total, one.name);
-    const verdict = runCase(one);
+    const verdict = runCase(one, suiteTolerance, through);
     if (verdict.kind === 'passed') passed++;
     else {
       reasons.set(one.name, verdict.reason);
@@ -76,14 +78,18 @@ export async function runSuite(
 }
 
 /** A wrong answer is a failure, and so is anything that stops the network but a lack of support. */
-export function runCase(one: Case, tolerance = suiteTolerance): Verdict {
+export function runCase(
+  one: Case,
+  tolerance = suiteTolerance,
+  through: (graph: Graph) => Graph = (graph) => graph,
+): Verdict {
   try {
     const model = one.files.get('model.onnx');
     if (!model) return { kind: 'failed', reason: 'there is no model.onnx' };
     if (!one.files.has('test_data_set_0/output_0.pb'))
       return { kind: 'failed', reason: 'there is no test_data_set_0/output_0.pb' };
     for (let set = 0; one.files.has(`test_data_set_${set}/output_0.pb`); set++) {
-      const reason = runSet(one, model, `test_data_set_${set}/`, tolerance);
+      const reason = runSet(one, model, `test_data_set_${set}/`, tolerance, through);
       if (reason !== '') return { kind: 'failed', reason: `data set ${set}: ${reason}` };
     }
     return { kind: 'passed' };
@@ -99,7 +105,13 @@ export function runCase(one: Case, tolerance = suiteTolerance): Verdict {
 }
 
 /** '' where the outputs are as the case says. */
-function runSet({ files }: Case, model: Uint8Array, folder: string, tolerance: Tolerance): string {
+function runSet(
+  { files }: Case,
+  model: Uint8Array,
+  folder: string,
+  tolerance: Tolerance,
+  through: (graph: Graph) => Graph,
+): string {
   const tensor = (file: string): Tensor => readOnnxTensor(files.get(folder + file)!, file);
   const fed = onnxInputs(model);
   const inputs = new Map<string, Tensor>();
@@ -109,7 +121,7 @@ function runSet({ files }: Case, model: Uint8Array, folder: string, tolerance: T
     if (input.kind !== 'tensor') throw new VireoError('unsupported', `${input.kind} input "${input.name}"`);
     inputs.set(input.name, tensor(`input_${j}.pb`));
   }
-  const graph = readBound(model, inputs);
+  const graph = through(readBound(model, inputs));
   const session = compile(graph, { kernels: [js, reference] });
   for (const { name, dtype } of session.inputs) {
     const given = inputs.get(name);

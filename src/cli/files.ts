@@ -20,7 +20,7 @@ import type { Graph } from '../graph/ir.ts';
 import type { Tuning } from '../graph/plan/calls.ts';
 import { isOnnx, readOnnx } from '../io/onnx/index.ts';
 import { readTflite } from '../io/tflite/index.ts';
-import { isVireo, readVireo, withoutUnused, writeVireo } from '../io/vireo/index.ts';
+import { isVireo, readVireo } from '../io/vireo/index.ts';
 import type { Shape } from '../tensor.ts';
 
 /** Where `data:` paths lie: VIREO_DATA, or `data/` in the package's folder. */
@@ -101,27 +101,6 @@ export function readNetwork(path: string, shapes: Readonly<Record<string, Shape>
     'bad-file',
     `${path}: expected a TFLite or an ONNX file, or a .vireo one; it is none of them`,
   );
-}
-
-type Metadata = Readonly<Record<string, string>>;
-
-const writers: Readonly<Record<string, (graph: Graph, metadata: Metadata) => Uint8Array>> = {
-  '.vireo': (graph, metadata) => writeVireo(withoutUnused(graph), { metadata }),
-};
-
-/** The writer that a file's ending asks for. Throws 'usage' where there is none. */
-export function writerFor(path: string): (graph: Graph, metadata: Metadata) => Uint8Array {
-  const ending = Object.keys(writers).find((one) => path.endsWith(one));
-  if (ending === undefined)
-    throw new VireoError('usage', `${path}: expected a name that ends in ${Object.keys(writers).join(', ')}`);
-  return writers[ending];
-}
-
-/** Writes a network in the format of the file's ending, and gives the bytes. */
-export function writeNetwork(path: string, graph: Graph, metadata: Metadata): Uint8Array {
-  const bytes = writerFor(path)(graph, metadata);
-  writeWhole(path, bytes);
-  return bytes;
 }
 
 /** Weights that an ONNX file keeps in other files of its folder, links followed no further than that. */

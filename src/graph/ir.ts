@@ -35,6 +35,15 @@ export interface State {
   readonly data: TensorData;
 }
 
+/** One of several things that a network does: which inputs it reads, which outputs it gives. */
+export interface Task {
+  readonly name: string;
+  /** Positions in `Graph.inputs`; tasks may share inputs. */
+  readonly inputs: readonly number[];
+  /** Positions in `Graph.outputs`: computed from these inputs and constants alone. */
+  readonly outputs: readonly number[];
+}
+
 export interface Graph {
   readonly name: string;
   readonly values: readonly Value[];
@@ -45,4 +54,6 @@ export interface Graph {
   readonly notes: readonly string[];
   /** None in a network for inference. */
   readonly states?: readonly State[];
+  /** Where there are any, every input and output belongs to one, save those of states. */
+  readonly tasks?: readonly Task[];
 }

@@ -8,6 +8,7 @@ import type { Op } from './ops.ts';
  *   input  %0 i8[1, 32, 32, 3] s=1 z=-128 "image"
  *   %4 = conv2d(%0, w[16, 3, 3, 3], b[16]) stride=[1, 1] … : i8[1, 32, 32, 16] s=0.06 z=-128 "stem"
  *   output %4
+ *   task   (%0) → %4 "label"
  */
 export function print(graph: Graph): string {
   const operand = (id: ValueId): string => {
@@ -24,6 +25,11 @@ export function print(graph: Graph): string {
   }
   for (const id of graph.outputs)
     lines.push(`  output ${operand(id)} ${JSON.stringify(graph.values[id].name)}`);
+  for (const { name, inputs, outputs } of graph.tasks ?? []) {
+    const ends = [inputs.map((i) => graph.inputs[i]), outputs.map((i) => graph.outputs[i])];
+    const [from, to] = ends.map((ids) => ids.map(operand).join(', '));
+    lines.push(`  task   (${from}) → ${to} ${JSON.stringify(name)}`);
+  }
   for (const text of graph.notes) lines.push(`  note   ${text}`);
   return lines.join('\n');
 }

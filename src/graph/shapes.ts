@@ -157,6 +157,23 @@ export function inferShape(op: Op, inputs: readonly Shaped[], where: string, out
         fail(`output ${showShape(out)} does not fit input ${showShape(x)} and weights ${showShape(w)}`);
       return out;
     }
+    case 'codebookConv2d': {
+      count(3, 4);
+      const x = rank(0, 4, 'the input');
+      const codebook = rank(1, 3, 'the codebook');
+      const indices = rank(2, 4, 'the indices');
+      positive('codebook', codebook);
+      if (codebook[1]! > 256) fail(`a codebook of ${codebook[1]} codewords, an index is one byte`);
+      if (codebook[0]! * codebook[2]! !== x[3])
+        fail(
+          `codebook ${showShape(codebook)} expects ${codebook[0]! * codebook[2]!} input channels, got ${x[3]}`,
+        );
+      if (indices[3] !== codebook[0])
+        fail(`indices ${showShape(indices)} do not fit codebook ${showShape(codebook)}`);
+      bias(3, indices[0]!);
+      const size = spatial(x, [indices[1]!, indices[2]!], op.stride, op.dilation, op.pad);
+      return [x[0]!, ...size, indices[0]!];
+    }
     case 'dense': {
       count(2, 3);
       const x = shape(0);

@@ -8,6 +8,7 @@ import { type DType, elementCount, sameShape, showShape } from '../tensor.ts';
 import type { Graph, Node, Value } from './ir.ts';
 import { checkTensorSize, defaultLimits, type Limits } from './limits.ts';
 import { inferShape } from './shapes.ts';
+import { checkTasks } from './tasks.ts';
 
 export function verify(graph: Graph, limits: Limits = defaultLimits): void {
   const fail = (message: string): never => {
@@ -56,6 +57,7 @@ export function verify(graph: Graph, limits: Limits = defaultLimits): void {
     if (data.length !== elementCount(value.shape))
       fail(`state "${value.name}": ${showShape(value.shape)} does not hold ${data.length} elements`);
   }
+  checkTasks(graph, fail);
 }
 
 const range: Partial<Record<DType, readonly [number, number]>> = {
@@ -128,6 +130,20 @@ function checkTypes(node: Node, inputs: readonly Value[], output: Value): void {
         if (value.quantization && value.quantization.scale.length > 1)
           fail(`"${value.name}" is an activation quantised per channel`);
       [x, w, output].forEach(quantized);
+      break;
+    }
+    case 'codebookConv2d': {
+      const [x, codebook, indices, bias] = inputs as readonly [Value, Value, Value, Value | undefined];
+      for (const value of [x, codebook, output, ...(bias ? [bias] : [])]) same(value, 'f32');
+      same(indices, 'u8');
+      if (!(indices.data instanceof Uint8Array) || indices.quantization)
+        fail(`indices "${indices.name}" are no constant of plain bytes`);
+      else {
+        const K = codebook.shape[1]!;
+        const beyond = indices.data.findIndex((index) => index >= K);
+        if (beyond !== -1)
+          fail(`index ${indices.data[beyond]} of "${indices.name}" is outside a codebook of ${K} codewords`);
+      }
       break;
     }
     case 'reshape':

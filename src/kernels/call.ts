@@ -70,6 +70,7 @@ export type Arithmetic =
   | (Window & Requantize & { readonly kind: 'conv2d'; readonly groups: number; readonly clamp: Clamp }) // x, w (outC, kH, kW, inC/groups), [bias (outC)]
   | (Window & Requantize & { readonly kind: 'depthwiseConv2d'; readonly clamp: Clamp }) // x, w (1, kH, kW, outC), [bias]; output c reads input ⌊c·inC/outC⌋
   | { readonly kind: 'transposedConv2d'; readonly stride: Pair; readonly pad: Pad; readonly clamp: Clamp } // x, w (outC, kH, kW, inC), [bias]
+  | (Window & { readonly kind: 'codebookConv2d'; readonly clamp: Clamp }) // x (n, h, w, M·r), codebook (M, K, r), indices (outC, kH, kW, M; u8), [bias (outC)]: conv2d with w[…, m·r + i] = codebook[m, indices[…, m], i]
   | (Requantize & { readonly kind: 'dense'; readonly clamp: Clamp }) // x (…, K), w (N, K), [bias (N)]
   | { readonly kind: 'matmul' } // a (batch…, M, K), b (batch…, K, N): batches broadcast
   | (WindowNd & { readonly kind: 'convNd'; readonly groups: number }) // x (n, …, inC), w (outC, …kernel, inC/groups), [bias (outC)]

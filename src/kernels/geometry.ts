@@ -24,7 +24,7 @@ export interface WindowGeometry {
   readonly groups: number;
 }
 
-/** The extents of conv2d, depthwiseConv2d, transposedConv2d and the two pools. */
+/** The extents of conv2d, depthwiseConv2d, codebookConv2d, transposedConv2d and the two pools. */
 export function windowGeometry(call: KernelCall): WindowGeometry {
   const { arithmetic: op, inputs, output } = call;
   const [n, inH, inW, inC] = inputs[0].shape;
@@ -32,10 +32,12 @@ export function windowGeometry(call: KernelCall): WindowGeometry {
   switch (op.kind) {
     case 'conv2d':
     case 'depthwiseConv2d':
+    case 'codebookConv2d':
     case 'transposedConv2d':
     case 'maxPool2d':
     case 'averagePool2d': {
-      const [kH, kW] = 'kernel' in op ? op.kernel : [inputs[1].shape[1], inputs[1].shape[2]];
+      const { shape } = inputs[op.kind === 'codebookConv2d' ? 2 : 1] ?? inputs[0];
+      const [kH, kW] = 'kernel' in op ? op.kernel : [shape[1], shape[2]];
       const [dilationH, dilationW] = 'dilation' in op ? op.dilation : [1, 1];
       const [strideH, strideW] = op.stride;
       const { top: padTop, left: padLeft } = op.pad;

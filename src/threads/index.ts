@@ -48,6 +48,7 @@ for (;;) {
  */
 export async function compileThreaded(source: Graph, options: ThreadedOptions): Promise<ThreadedSession> {
   const { threads, keep = false, ...rest } = options;
+  if (source.tasks) return alone(compile(source, rest), 'the network has several tasks');
   const made = compileTeam(source, { kernels: [wasm, js, reference], ...rest }, threads);
   if (!made)
     return alone(compile(source, rest), 'no layer is large enough to share, or not all are generated');

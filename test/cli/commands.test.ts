@@ -12,7 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { wilson } from '../../src/cli/commands/eval.ts';
+import { union } from '../../src/graph/merge/union.ts';
 import { decodePng } from '../../src/io/image/index.ts';
+import { writeVireo } from '../../src/io/vireo/index.ts';
+import { smallNetwork } from '../core/networks.ts';
 import { dataPath, itWithData } from '../data.ts';
 import { vireo } from './command.ts';
 
@@ -94,6 +97,25 @@ describe('inspect', () => {
     for (const key of ['weights', 'arena', 'lowerBound']) expect(summary.memory[key]).toBeGreaterThan(0);
     expect(summary.memory.arena).toBeLessThanOrEqual(1.05 * summary.memory.lowerBound);
   });
+  it('lists the tasks of a network that has several', () => {
+    const graph = smallNetwork('i8');
+    const parts = [
+      { name: 'image', graph },
+      { name: 'sound', graph },
+    ];
+    const path = join(folder, 'pair.vireo');
+    writeFileSync(path, writeVireo(union(parts).graph));
+    const tasks = parts.map(({ name }) => ({
+      name,
+      inputs: [`${name}/x`],
+      outputs: [`${name}/softmax`, `${name}/dense`],
+    }));
+    expect(JSON.parse(vireo('inspect', path, '--json').stdout).tasks).toEqual(tasks);
+    expect(vireo('inspect', path).stdout).toMatch(
+      /task +"sound": "sound\/x" → "sound\/softmax", "sound\/dense"/u,
+    );
+  });
+
   itWithData('draws the memory plan and lists the kernels', [resnet], () => {
     const { stdout } = vireo('inspect', dataPath(resnet), '--memory', '--kernels', '--graph');
     expect(stdout).toContain('Memory plan:');
@@ -298,21 +320,14 @@ describe('wilson', () => {
 });
 
 describe('demo', () => {
-  itWithData(
-    'runs an image network and a sound network',
-    [
-      'models/tflite/mobilenet_v2_1.0_224_quant.tflite',
-      kws,
-      'models/images/cat.png',
-      'models/audio/yes_1000ms.wav',
-    ],
-    () => {
-      const { status, stdout } = vireo('demo');
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/cat\.png\s+[\d.]+ ms\s+Egyptian cat/u);
-      expect(stdout).toMatch(/yes_1000ms\.wav\s+[\d.]+ ms\s+yes/u);
-    },
-  );
+  it('runs image and sound networks of the package, with nothing but the package', () => {
+    const { status, stdout } = vireo('demo');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/7_bar\.png\s+[\d.]+ ms\s+7\s/u);
+    expect(stdout).toMatch(/7_en-gb-m7\.wav\s+[\d.]+ ms\s+7\s/u);
+    expect(stdout).toMatch(/ship_sail\.png\s+[\d.]+ ms\s+ship\s/u);
+    for (const count of [15, 14, 13]) expect(stdout).toContain(`${count} of ${count} right`);
+  });
 });
 
 describe('bench, tune and the generated module', () => {

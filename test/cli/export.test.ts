@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readVireoMetadata } from '../../src/io/vireo/index.ts';
 import { dataPath, itWithData, readData } from '../data.ts';
@@ -87,7 +88,11 @@ describe('export', () => {
   });
 
   it.each([
-    ['no format', ['--out', 'x.vireo'], /--to expects vireo.*nothing/u],
+    [
+      'a name of no format',
+      ['--out', 'x.net'],
+      /x\.net: expected a name that ends in \.vireo, \.onnx, \.tflite/u,
+    ],
     ['an unknown format', ['--to', 'fly', '--out', 'x.vireo'], /--to expects vireo.*"fly"/u],
     ['no file', ['--to', 'vireo'], /--out expects/u],
   ])('%s is wrong usage', (_, args, message) => {
@@ -106,5 +111,13 @@ describe('export', () => {
     const nowhere = join(folder, 'no-such-folder', 'net.vireo');
     expect(vireo('export', dataPath(kws), '--to', 'vireo', '--out', nowhere).status).toBe(1);
     expect(existsSync(nowhere)).toBe(false);
+  });
+
+  it.each(['vireo', 'onnx', 'tflite'])('.%s answers as the network did, by its card', (ending) => {
+    const out = join(folder, `digits.${ending}`);
+    const own = fileURLToPath(new URL('../../weights/', import.meta.url));
+    expect(vireo('export', `${own}written-digits.vireo`, '--out', out).status).toBe(0);
+    const { stdout } = vireo('eval', out, '--data', `${own}cards/data/samples-digits.json`, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ correct: 15, count: 15 });
   });
 });

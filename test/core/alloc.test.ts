@@ -49,6 +49,32 @@ for (const [set, sets] of [['js', [js, reference]], ['wasm', [wasm, js, referenc
 console.log(JSON.stringify(report));
 `;
 
+/** The tasks of two networks in one, in turns and together. */
+const tasks = `
+import { compile, js, reference, wasm } from './src/index.ts';
+import { union } from './src/graph/merge/union.ts';
+import { smallNetwork } from './test/core/networks.ts';
+const report: Record<string, number> = {};
+const kept: unknown[] = [];
+const { graph } = union([{ name: 'image', graph: smallNetwork('i8') }, { name: 'sound', graph: smallNetwork('f32') }]);
+for (const [set, sets] of [['js', [js, reference]], ['wasm', [wasm, js, reference]]] as const) {
+  const session = compile(graph, { kernels: sets });
+  for (const i of [0, 1]) session.input(i).forEach((_, j, all) => { all[j] = (j * 37) % 51; });
+  let turn = 0;
+  const run = () => {
+    turn = (turn + 1) % 3;
+    if (turn === 2) session.run();
+    else session.run(session.tasks[turn]);
+  };
+  report[set] = quietest(run);
+  report[set + ', one object a run'] = quietest(() => {
+    kept[0] = { session };
+    run();
+  });
+}
+console.log(JSON.stringify(report));
+`;
+
 /** All in one process, so that the engine sees every kernel with all kinds of arguments. */
 const kernels = `
 import { js, noPad } from './src/index.ts';
@@ -116,6 +142,16 @@ describe('run() after warm-up', () => {
   it('allocates nothing over 10,000 runs; one object a run would show', async () => {
     const report = await measure(networks);
     expect(report.length).toBe(8);
+    console.log(report);
+    for (const [what, growth] of report) {
+      if (what.includes('object')) expect(growth, what).toBeGreaterThan(limit);
+      else expect(growth, what).toBeLessThan(limit);
+    }
+  }, 120_000);
+
+  it('nor do runs of tasks', async () => {
+    const report = await measure(tasks);
+    expect(report.length).toBe(4);
     console.log(report);
     for (const [what, growth] of report) {
       if (what.includes('object')) expect(growth, what).toBeGreaterThan(limit);

@@ -77,6 +77,12 @@ const good: [label: string, op: Op, inputs: Shape[], output: Shape, declared?: S
     [1, 8, 9, 5],
     [1, 8, 9, 5],
   ],
+  [
+    'codebookConv2d',
+    { kind: 'codebookConv2d', stride: [2, 2], dilation: [1, 1], pad: pad(1, 1, 1, 1), clamp: noClamp },
+    [[1, 8, 8, 6], [3, 16, 2], [5, 3, 3, 3], [5]],
+    [1, 4, 4, 5],
+  ],
   ['dense', dense, [[2, 3, 4], [5, 4], [5]], [2, 3, 5]],
   ['dense of a vector', dense, [[4], [5, 4]], [5]],
   ['maxPool2d, cells left over', pool, [[1, 5, 7, 3]], [1, 2, 3, 3]],
@@ -140,6 +146,30 @@ const good: [label: string, op: Op, inputs: Shape[], output: Shape, declared?: S
 ];
 
 const bad: [label: string, op: Op, inputs: Shape[], message: string, declared?: Shape][] = [
+  ...(
+    [
+      [
+        'codebook for other channels',
+        [3, 16, 3],
+        [5, 1, 1, 3],
+        'codebook [3, 16, 3] expects 9 input channels, got 6',
+      ],
+      ['codebook of 257 words', [3, 257, 2], [5, 1, 1, 3], 'a codebook of 257 codewords'],
+      ['codebook without words', [3, 0, 2], [5, 1, 1, 3], 'codebook expects positive integers'],
+      [
+        'indices for other sub-spaces',
+        [3, 16, 2],
+        [5, 1, 1, 2],
+        'indices [5, 1, 1, 2] do not fit codebook [3, 16, 2]',
+      ],
+      ['indices wider than the picture', [3, 16, 2], [5, 9, 1, 3], 'a 9×1 kernel does not fit'],
+    ] as const
+  ).map(([label, codebook, indices, message]): [string, Op, Shape[], string] => [
+    label,
+    { kind: 'codebookConv2d', stride: [1, 1], dilation: [1, 1], pad: pad(0, 0, 0, 0), clamp: noClamp },
+    [[1, 8, 8, 6], codebook, indices],
+    message,
+  ]),
   ['too few inputs', conv, [[1, 3, 3, 1]], 'expected 2 to 3 inputs, got 1'],
   ['too many inputs', pool, [[1, 3, 3, 1], [1]], 'expected 1 inputs, got 2'],
   [

@@ -1,24 +1,12 @@
 /** `vireo export`: a network in another format. */
 import { basename } from 'node:path';
 import { VireoError } from '../../errors.ts';
-import type { Graph } from '../../graph/ir.ts';
-import { withoutUnused, writeVireo } from '../../io/vireo/index.ts';
 import { findNetworkCard, writeCardBeside } from '../cards.ts';
 import { dataFolder, readNetwork, sha256, writeWhole } from '../files.ts';
+import { formatNames, formatOf } from '../formats.ts';
 import { type Command, cardOption, jsonOption, operandsOf, shapeOption, shapesOf } from '../options.ts';
 import { percent, showBytes, table } from '../terminal.ts';
 import { version } from '../version.ts';
-
-interface Format {
-  readonly name: string;
-  readonly write: (graph: Graph, metadata: Readonly<Record<string, string>>) => Uint8Array;
-}
-
-const formats: readonly Format[] = [
-  { name: 'vireo', write: (graph, metadata) => writeVireo(withoutUnused(graph), { metadata }) },
-];
-
-const names = formats.map(({ name }) => name).join('|');
 
 export const exportNetwork: Command = {
   name: 'export',
@@ -26,33 +14,30 @@ export const exportNetwork: Command = {
   about:
     'Writes a network, and its card, in another format: .vireo is compact, and needs no package to be read.',
   options: [
-    { name: 'to', value: names, about: 'the format' },
+    { name: 'to', value: formatNames, about: 'the format (default: the one that FILE ends in)' },
     { name: 'out', value: 'FILE', about: 'where the network goes' },
     shapeOption,
     cardOption,
     jsonOption,
   ],
-  example: 'vireo export net.tflite --to vireo --out net.vireo',
+  example: 'vireo export net.tflite --out net.onnx',
   run: (given) => {
     const [path] = operandsOf(exportNetwork, given, 1, 1);
-    const to = given.text('to');
     const out = given.text('out');
-    const format = formats.find(({ name }) => name === to);
-    if (!format)
-      throw new VireoError(
-        'usage',
-        `--to expects ${names}, got ${to === undefined ? 'nothing' : JSON.stringify(to)}`,
-      );
     if (out === undefined) throw new VireoError('usage', '--out expects the file to write');
+    const format = formatOf(out, given.text('to'));
     const { bytes: source, graph } = readNetwork(path!, shapesOf(given));
-    const bytes = format.write(graph, {
+    const metadata = {
       producer: `vireo-nn ${version()}`,
       source: basename(path!),
       'source-sha256': sha256(source),
-    });
+    };
+    const notes: string[] = [];
+    const bytes = format.write(graph, metadata, (note) => notes.push(note));
     writeWhole(out, bytes);
     const found = findNetworkCard(path!, source, { card: given.text('card'), dataFolder });
     const card = found && writeCardBeside(out, bytes, found);
+    for (const note of notes) console.error(`note: ${note}`);
     if (given.flag('json')) {
       const report = {
         out,

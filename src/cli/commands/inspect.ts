@@ -63,6 +63,7 @@ function summary(graph: Graph, session: Session) {
   return {
     inputs: session.inputs,
     outputs: session.outputs,
+    ...(graph.tasks && { tasks: listTasks(graph) }),
     operators: countOperators(graph),
     rewritten: countOperators(session.graph),
     parameters: parameterCount(graph),
@@ -85,6 +86,10 @@ function describe(path: string, graph: Graph, session: Session): string {
     table([
       ...session.inputs.map((info) => ['  input', showTensor(info)]),
       ...session.outputs.map((info) => ['  output', showTensor(info)]),
+      ...listTasks(graph).map(({ name, inputs, outputs }) => [
+        '  task',
+        `${quote(name)}: ${inputs.map(quote).join(', ')} → ${outputs.map(quote).join(', ')}`,
+      ]),
       ['  operators', list(graph)],
       ['  rewritten', list(session.graph)],
       ['  parameters', showCount(parameterCount(graph))],
@@ -99,9 +104,20 @@ function describe(path: string, graph: Graph, session: Session): string {
   ].join('\n');
 }
 
+const quote = (name: string): string => JSON.stringify(name);
+
+/** Tasks with the names of their inputs and outputs. */
+function listTasks({ values, inputs, outputs, tasks = [] }: Graph) {
+  return tasks.map((task) => ({
+    name: task.name,
+    inputs: task.inputs.map((i) => values[inputs[i]].name),
+    outputs: task.outputs.map((i) => values[outputs[i]].name),
+  }));
+}
+
 export function showTensor({ name, dtype, shape, quantization: q }: NamedTensor): string {
   const stored = q ? `  real = ${q.scale[0]}·(q − ${q.zeroPoint[0]})` : '';
-  return `${JSON.stringify(name)} ${dtype}${showShape(shape)}${stored}`;
+  return `${quote(name)} ${dtype}${showShape(shape)}${stored}`;
 }
 
 function listKernels(session: Session): string {

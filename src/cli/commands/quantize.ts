@@ -31,7 +31,8 @@ import type { TensorData } from '../../tensor.ts';
 import { findNetworkCard, writeCardBeside } from '../cards.ts';
 import { type DataItem, type DataSet, openDataSet } from '../data-set.ts';
 import { chosenProfile, profileOption, tierOption } from '../energy/profiles.ts';
-import { dataFolder, readNetwork, sha256, writeNetwork, writerFor } from '../files.ts';
+import { dataFolder, readNetwork, sha256, writeWhole } from '../files.ts';
+import { formatOf } from '../formats.ts';
 import {
   type Command,
   cardOption,
@@ -97,7 +98,7 @@ export const quantizeNetwork: Command = {
     const [dataPath, evalPath] = [given.text('data'), given.text('eval')];
     if (dataPath === undefined) throw new VireoError('usage', 'vireo quantize expects --data CARD');
     const out = given.text('out');
-    if (out !== undefined) writerFor(out); // before the work, not after it
+    if (out !== undefined) formatOf(out); // before the work, not after it
     const source = openSource(model, given);
     const set = await openDataSet(resolve(dataPath), { dataFolder });
     const judges = evalPath === undefined ? set : await openDataSet(resolve(evalPath), { dataFolder });
@@ -391,12 +392,14 @@ function write(
   source: Source,
   more: Readonly<Record<string, string>>,
 ): { readonly file: string; readonly bytes: number } {
-  const bytes = writeNetwork(out, graph, {
+  const metadata = {
     producer: `vireo-nn ${version()}`,
     source: basename(source.path),
     'source-sha256': sha256(source.bytes),
     ...more,
-  });
+  };
+  const bytes = formatOf(out).write(graph, metadata, (note) => console.error(`note: ${note}`));
+  writeWhole(out, bytes);
   const inputs = source.input === source.givenInput ? undefined : [writtenInput(source.input)];
   if (source.card) writeCardBeside(out, bytes, source.card, inputs);
   return { file: out, bytes: bytes.length };

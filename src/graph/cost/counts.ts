@@ -10,7 +10,7 @@ import { bytesPerElement, type DType, elementCount, type Shape } from '../../ten
 import type { Graph, Node, Value, ValueId } from '../ir.ts';
 import type { Op, OpKind } from '../ops.ts';
 import { optimize } from '../optimize.ts';
-import { opMacs, opWork } from './macs.ts';
+import { opLookUps, opMacs, opWork } from './macs.ts';
 import { widthFactors } from './width.ts';
 
 export interface OperandCounts {
@@ -55,11 +55,11 @@ export interface LayerCounts {
   readonly macs: number;
   /** Multiply-accumulates whose weight is not zero. */
   readonly nonZeroMacs: number;
-  /** Operations that are not multiply-accumulates: cells of pooling windows, elements of other results. */
+  /** Operations that are not multiply-accumulates: cells of pooling windows, look-ups, elements of other results. */
   readonly operations: number;
   /** What the products multiply by (operand 1); of other layers, their constants. */
   readonly weights: OperandCounts & { readonly zeros: number };
-  /** Further constants: a bias. */
+  /** Further constants: a bias, the indices of a codebook layer. */
   readonly bias: OperandCounts;
   readonly inputs: OperandCounts;
   readonly outputs: OperandCounts;
@@ -217,6 +217,8 @@ function operationsOf(op: Op, values: readonly Value[], output: Shape): number {
     case 'gatherElements':
     case 'gatherNd':
       return 0;
+    case 'codebookConv2d':
+      return opLookUps(op, values, output);
     default: {
       if (opMacs(op, values, output) > 0) return 0;
       const moved = values.reduce((sum, { shape }) => sum + elementCount(shape), elementCount(output));
@@ -248,6 +250,12 @@ function loopsOf(op: Op, values: readonly Value[], out: Shape): Loops | null {
         strideH: stride[0],
         dense: false,
       };
+    }
+    case 'codebookConv2d': {
+      // The table: a 1×1 convolution in M groups, from r channels to K.
+      const channels = { groups: w[0], inC: x[3], outC: w[0] * w[1], kH: 1, kW: 1 };
+      const picture = { inH: x[1], inW: x[2], outH: x[1], outW: x[2], spanH: 1, strideH: 1 };
+      return { batch: x[0], ...channels, ...picture, dense: x[1] * x[2] === 1 };
     }
     case 'transposedConv2d':
       return scattered(x, out, w[1], w[2], 1);

@@ -10,6 +10,8 @@ export function opMacs(op: Op, inputs: readonly Shaped[], output: Shape): number
   switch (op.kind) {
     case 'conv2d':
       return elementCount(output) * weights[1] * weights[2] * weights[3];
+    case 'codebookConv2d': // every codeword with every input position
+      return elementCount(inputs[0].shape) * weights[1];
     case 'depthwiseConv2d':
       return elementCount(output) * weights[1] * weights[2];
     case 'transposedConv2d':
@@ -27,10 +29,16 @@ export function opMacs(op: Op, inputs: readonly Shaped[], output: Shape): number
   }
 }
 
-/** Steps of the innermost loop: multiply-accumulates, window cells and elements read or written. */
+/** Table entries that codebook layers add up: one for each sub-vector of every tap of every output. */
+export function opLookUps(op: Op, inputs: readonly Shaped[], output: Shape): number {
+  return op.kind === 'codebookConv2d' ? elementCount(output) * elementCount(inputs[2].shape.slice(1)) : 0;
+}
+
+/** Steps of the innermost loop: multiply-accumulates, look-ups, window cells and elements read or written. */
 export function opWork(op: Op, inputs: readonly Shaped[], output: Shape): number {
   if (op.kind === 'reshape') return 0;
-  const cells = elementCount(output) * stepsPerElement(op, inputs[0].shape) || opMacs(op, inputs, output);
+  const steps = elementCount(output) * stepsPerElement(op, inputs[0].shape) || opMacs(op, inputs, output);
+  const cells = steps + opLookUps(op, inputs, output);
   return inputs.reduce((sum, { shape }) => sum + elementCount(shape), cells + elementCount(output));
 }
 

@@ -22,6 +22,7 @@ import { type Encoding, noPad, type Pad } from '../../kernels/call.ts';
 import { encodedBytes, encodingOf, encodingOffset } from '../../kernels/encoding.ts';
 import { bytesPerElement, denseStrides, elementCount, type Shape, sameShape } from '../../tensor.ts';
 import type { Graph, ValueId } from '../ir.ts';
+import { neededBy } from '../tasks.ts';
 import type { Call } from './calls.ts';
 
 export interface Storage {
@@ -41,6 +42,8 @@ export interface Storage {
   /** What the encoding adds to the stored number (kernels/encoding.ts). */
   encodingOffset: number;
   elementBytes: number;
+  /** The tasks that need what lies here, as bits: no bytes are shared between those of different tasks. */
+  readonly tasks: number;
 }
 
 export interface Layout {
@@ -93,7 +96,8 @@ export function layOut(graph: Graph, calls: readonly Call[]): Layout {
 }
 
 function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[] {
-  const storageOf: (Storage | null)[] = graph.values.map((value) =>
+  const tasks = neededBy(graph);
+  const storageOf: (Storage | null)[] = graph.values.map((value, id) =>
     value.data
       ? null
       : {
@@ -108,6 +112,7 @@ function shareReshapes(graph: Graph, calls: readonly Call[]): (Storage | null)[]
           encoding: 'stored',
           encodingOffset: 0,
           elementBytes: bytesPerElement[value.dtype],
+          tasks: tasks[id],
         },
   );
   for (const node of graph.nodes) {
@@ -204,6 +209,7 @@ function tryWindow(
   begin: readonly number[],
 ): boolean {
   if (part.parent || part.border !== noPad || elementCount(shapes.part) === 0) return false;
+  if (part.tasks !== whole.tasks) return false;
   if (part.encoding !== whole.encoding || part.encodingOffset !== whole.encodingOffset) return false;
   for (let s: Storage | null = whole; s; s = s.parent) if (s === part) return false;
   const strides = isDense(whole.strides, whole.shape) ? denseStrides(shapes.whole) : whole.strides;
@@ -247,6 +253,7 @@ function reuseInputs(graph: Graph, calls: readonly Call[], storageOf: readonly (
     for (const position of call.offer.overwrites ?? []) {
       const input = storageOf[call.inputs[position]];
       if (!input || input === output || !alone(output) || input.hasWindows) continue;
+      if (input.tasks !== output.tasks) continue;
       const root = rootOf(input);
       if (state ? state !== root : changing.has(root)) continue;
       if (root.hasWindows || offsetInRoot(input) !== output.offset || lastRead.get(root) !== step) continue;

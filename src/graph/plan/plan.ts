@@ -67,7 +67,10 @@ export function makePlan(
   calls.forEach((call, step) => {
     for (const id of [...call.inputs, call.output]) touch(id, step);
   });
-  for (const id of graph.outputs) touch(id, last);
+  for (const id of graph.outputs) {
+    touch(id, last);
+    if (graph.tasks) touch(id, 0); // what a task gave stays while others run
+  }
 
   const roots = [...lives.keys()];
   const scratchNeeds: Need[] = [];

@@ -23,6 +23,7 @@ import { optimize } from '../optimize.ts';
 import type { Tuning } from '../plan/calls.ts';
 import { storedValue } from '../plan/lower.ts';
 import { constantView, makePlan, type Plan, type PlannedStep } from '../plan/plan.ts';
+import { neededBy } from '../tasks.ts';
 import { verify } from '../verify.ts';
 
 export interface CompileOptions {
@@ -93,8 +94,17 @@ export interface Session {
   output(key: number | string): NumberData;
   /** The live array of a state: a copy of all of them is a checkpoint, writing them back resumes. */
   state(name: string): NumberData;
-  /** One inference. Synchronous, allocates nothing. */
-  run(): void;
+  /** Names of what `run` can be asked for alone; empty for ordinary networks, and for those in training. */
+  readonly tasks: readonly string[];
+  /**
+   * One inference: all of the network, or only what the outputs of one task need. Synchronous, allocates nothing.
+   *
+   * A task reads its inputs as last fed, by whomever. It leaves every input as fed, and of the outputs of other tasks
+   * those that it need not compute itself; an output that is a value it computes too under another shape goes with it.
+   *
+   * Throws `VireoError('usage')` for a name that is not in `tasks`.
+   */
+  run(task?: string): void;
 }
 
 export interface Compilers {
@@ -123,9 +133,15 @@ export interface Prepared {
   readonly notices: readonly string[];
   readonly program: Program | null;
   readonly pending: readonly Pending[];
-  /** Runs of generated steps that follow one another, as indices of generated steps. */
-  readonly stretches: readonly (readonly [from: number, to: number])[];
+  /** Generated steps that one call runs, as ranges of indices among generated steps. */
+  readonly stretches: readonly (readonly number[])[];
+  /** What a run walks: first that of all tasks, then that of each. */
+  readonly courses: readonly (readonly Leg[])[];
+  readonly tasks: readonly string[];
 }
+
+/** One call of a run: a step by its index, or a stretch. */
+type Leg = { readonly step: number } | { readonly stretch: number };
 
 /** A step to be: generated already, or a function still to be bound. */
 type Pending = Omit<SessionStep, 'run'> & { readonly bind: ((arena: ArrayBuffer) => Step) | null };
@@ -147,16 +163,53 @@ export function prepare(
   const plan = makePlan(graph, kernels, limits, options.tuning);
   const generating = plan.steps.find(({ call }) => 'emit' in call.offer)?.call.set;
   const program = generating?.program?.(plan.arenaBytes) ?? null;
-  const pending = plan.steps.flatMap((step) => stepsOf(plan, step, program));
-  const stretches: [number, number][] = [];
+  const steps = plan.steps.map((step) => stepsOf(plan, step, program));
+  const pending = steps.flat();
+  const needed = neededBy(plan.graph);
+  const bits = steps.flatMap((own, i) => own.map(() => needed[plan.steps[i].call.output]));
+  // States change as a whole: there is no part of a step of training.
+  const tasks = plan.graph.states?.length ? [] : (plan.graph.tasks ?? []);
+  const stretches: number[][] = [];
+  const courses = [
+    courseOf(pending, () => true, stretches),
+    ...tasks.map((_, t) => courseOf(pending, (i) => ((bits[i] >>> t) & 1) === 1, stretches)),
+  ];
+  return {
+    plan,
+    notices: kernels.flatMap(({ notice }) => notice?.() ?? []),
+    program,
+    pending,
+    stretches,
+    courses,
+    tasks: tasks.map(({ name }) => name),
+  };
+}
+
+/** The chosen steps in order; generated ones with no others between them become one new stretch. */
+function courseOf(
+  pending: readonly Pending[],
+  isChosen: (i: number) => boolean,
+  stretches: number[][],
+): Leg[] {
+  const legs: Leg[] = [];
   let generated = 0;
-  pending.forEach(({ bind }, i) => {
-    if (bind) return;
-    if (i > 0 && !pending[i - 1].bind) stretches[stretches.length - 1][1]++;
-    else stretches.push([generated, generated + 1]);
-    generated++;
-  });
-  return { plan, notices: kernels.flatMap(({ notice }) => notice?.() ?? []), program, pending, stretches };
+  let ranges: number[] | null = null;
+  for (let i = 0; i < pending.length; i++) {
+    const index = pending[i].bind ? -1 : generated++;
+    if (!isChosen(i)) continue;
+    if (index === -1) {
+      legs.push({ step: i });
+      ranges = null;
+      continue;
+    }
+    if (!ranges) {
+      ranges = [];
+      legs.push({ stretch: stretches.push(ranges) - 1 });
+    }
+    if (ranges[ranges.length - 1] === index) ranges[ranges.length - 1]++;
+    else ranges.push(index, index + 1);
+  }
+  return legs;
 }
 
 function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: Program | null): Pending[] {
@@ -198,7 +251,8 @@ function stepsOf(plan: Plan, { call, borders, scratch }: PlannedStep, program: P
   return [...pending, { ...label, bind }];
 }
 
-export function open({ plan, notices, pending, stretches }: Prepared, linked: LinkedProgram | null): Session {
+export function open(prepared: Prepared, linked: LinkedProgram | null): Session {
+  const { plan, notices, pending, courses, tasks } = prepared;
   const { graph } = plan;
   const arena = linked?.buffer ?? new ArrayBuffer(plan.arenaBytes);
   let generated = 0;
@@ -214,6 +268,8 @@ export function open({ plan, notices, pending, stretches }: Prepared, linked: Li
   const input = ends(ids.inputs, 'input');
   const output = ends(ids.outputs, 'output');
   const state = ends(kept, 'state');
+  const [all, ...each] = courses.map((legs) => runnerOf(legs, steps, linked));
+  const runs = new Map(tasks.map((name, t) => [name, each[t]]));
   const info = (list: readonly ValueId[]): NamedTensor[] => list.map((id) => infoOf(graph.values[id]));
   states.forEach(({ data }, i) => {
     (state(i) as TensorData).set(data as never); // of one dtype: the graph is verified
@@ -239,31 +295,25 @@ export function open({ plan, notices, pending, stretches }: Prepared, linked: Li
     input,
     output,
     state,
-    run: runnerOf(steps, pending, stretches, linked),
+    tasks,
+    run: (task) => {
+      if (task === undefined) all();
+      else (runs.get(task) ?? unknownTask(task, tasks))();
+    },
   };
 }
 
-/** One function for all steps; generated ones that follow one another are one call. */
-function runnerOf(
-  steps: readonly SessionStep[],
-  pending: readonly Pending[],
-  stretches: Prepared['stretches'],
-  linked: LinkedProgram | null,
-): Step {
-  const runs: Step[] = [];
-  let stretch = 0;
-  for (let i = 0; i < steps.length; )
-    if (pending[i].bind) {
-      runs.push(steps[i++].run);
-    } else {
-      const [from, to] = stretches[stretch];
-      runs.push(linked!.stretches[stretch++]);
-      i += to - from;
-    }
+function runnerOf(legs: readonly Leg[], steps: readonly SessionStep[], linked: LinkedProgram | null): Step {
+  const runs = legs.map((leg) => ('step' in leg ? steps[leg.step].run : linked!.stretches[leg.stretch]));
   if (runs.length === 1) return runs[0];
   return () => {
     for (let i = 0; i < runs.length; i++) runs[i]();
   };
+}
+
+function unknownTask(name: string, tasks: readonly string[]): never {
+  const names = tasks.map((task) => JSON.stringify(task)).join(', ');
+  throw new VireoError('usage', `no task ${JSON.stringify(name)}: there are ${tasks.length} (${names})`);
 }
 
 function weightBytes(graph: Graph): number {

@@ -9,6 +9,7 @@ import { elementCount, type NumberData } from '../../tensor.ts';
 import { GraphBuilder } from '../build.ts';
 import type { Graph, Node, ValueId } from '../ir.ts';
 import { removeDead } from '../rewrite.ts';
+import { tasksAmong } from '../tasks.ts';
 import { TrainingBuilder } from './builder.ts';
 import { Emitter } from './emit.ts';
 
@@ -20,7 +21,7 @@ const layers = new Set<Node['op']['kind']>([
   'prelu',
 ]);
 
-/** Parameters have the names of the constants; a constant that several layers share stays one. */
+/** Parameters have the names of the constants; a constant that several layers share stays one. Tasks stay. */
 export function trainable(
   graph: Graph,
   which: (name: string) => boolean = () => true,
@@ -46,10 +47,23 @@ export function trainable(
     inputs: [...graph.inputs, ...chosen],
     states: [...(graph.states ?? []), ...states],
   });
-  return { graph: builder.finish(outputs), report: chosen.map((id) => graph.values[id]!.name) };
+  const isKept = new Set(graph.states?.map(({ input }) => input));
+  const becomes = new Set(graph.states?.map(({ output }) => output));
+  const tasks = tasksAmong(
+    graph,
+    graph.inputs.filter((_, i) => !isKept.has(i)),
+    graph.outputs.filter((_, i) => !becomes.has(i)),
+  );
+  return {
+    graph: { ...builder.finish(outputs), ...tasks },
+    report: chosen.map((id) => graph.values[id]!.name),
+  };
 }
 
-/** The network up to `outputs` with the states' numbers, as `numbersOf` (a session's `state`) gives them. */
+/**
+ * The network up to `outputs` with the states' numbers, as `numbersOf` (a session's `state`) gives them; of its tasks
+ * those with outputs among them.
+ */
 export function freeze(
   graph: Graph,
   outputs: readonly ValueId[],
@@ -71,9 +85,10 @@ export function freeze(
     else if (isState.has(id))
       ids.set(id, builder.constant(name, dtype, shape, numbersOf(name).slice(), quantization));
   });
-  for (const id of graph.inputs) {
+  const fed = graph.inputs.filter((id) => used.has(id) && !isState.has(id));
+  for (const id of fed) {
     const { name, dtype, shape, quantization } = graph.values[id]!;
-    if (used.has(id) && !isState.has(id)) ids.set(id, builder.input(name, dtype, shape, quantization));
+    ids.set(id, builder.input(name, dtype, shape, quantization));
   }
   for (const { name, op, inputs, output } of nodes) {
     const own = inputs.map((id) => ids.get(id)!);
@@ -92,5 +107,5 @@ export function freeze(
       throw new VireoError('usage', `training "${name}": the outputs depend on gradients`);
     }
   }
-  return builder.finish(outputs.map((id) => ids.get(id)!));
+  return { ...builder.finish(outputs.map((id) => ids.get(id)!)), ...tasksAmong(graph, fed, outputs) };
 }

@@ -136,6 +136,8 @@ export class Emitter {
   /** `value` as it is stored. */
   pad(x: Operand, before: Shape, after: Shape, value: number): Operand {
     if ([...before, ...after].every((p) => p === 0)) return x;
+    const real = realOf(x);
+    if (real) return this.node({ kind: 'pad', before, after, value: real(value) }, [x]);
     return this.node({ kind: 'pad', before, after, value }, [this.plain(x)]);
   }
 
@@ -204,6 +206,12 @@ export class Emitter {
   matmul(a: Operand, b: Operand): Operand {
     return this.node({ kind: 'matmul' }, [this.plain(a), this.plain(b)]);
   }
+}
+
+/** What an integer of x stands for; `null` where it is a plain number, or stands for several. */
+export function realOf(x: Operand): ((stored: number) => number) | null {
+  const q = x.dtype === 'i8' || x.dtype === 'u8' ? perTensor(x) : null;
+  return q && ((stored) => q.scale[0]! * (stored - q.zeroPoint[0]!));
 }
 
 /** A scale for each index of an axis would not survive what moves data. */

@@ -71,6 +71,11 @@ export function fileType(dtype: DType): string {
   return Object.keys(graphTypes).find((name) => graphTypes[name] === dtype) ?? dtype;
 }
 
+/** TensorProto.DataType of a dtype of the graph. */
+export function typeNumber(dtype: DType): number {
+  return typeNames.indexOf(fileType(dtype));
+}
+
 /** The dtype that holds a file's type; throws 'unsupported' where none does. */
 export function dtypeOf(type: number): DType {
   const dtype = graphTypes[typeName(type)];

@@ -1,5 +1,5 @@
 /**
- * TensorFlow Lite file → graph. The door `vireo-nn/tflite`.
+ * TensorFlow Lite file → graph. The door `vireo-nn/tflite`; the way back is `vireo-nn/tflite/write`.
  *
  *   bytes ─flatbuffer→ checked tables ─tensors→ constants ─operators→ GraphBuilder → Graph
  *

@@ -1,5 +1,5 @@
 /**
- * The TensorFlow Lite schema as data: field numbers, union members and enumerations that the reader uses.
+ * The TensorFlow Lite schema as data: field numbers, union members and enumerations that reader and writer use.
  * Source: tensorflow/compiler/mlir/lite/schema/schema.fbs, version 3c.
  */
 import type { DType } from '../../tensor.ts';
@@ -7,8 +7,16 @@ import type { DType } from '../../tensor.ts';
 export const fileIdentifier = 'TFL3';
 export const schemaVersion = 3;
 
-export const model = { version: 0, operatorCodes: 1, subgraphs: 2, buffers: 4 } as const;
-export const operatorCode = { deprecatedBuiltinCode: 0, customCode: 1, builtinCode: 3 } as const;
+export const model = {
+  version: 0,
+  operatorCodes: 1,
+  subgraphs: 2,
+  description: 3,
+  buffers: 4,
+  metadata: 6,
+} as const;
+export const metadata = { name: 0, buffer: 1 } as const;
+export const operatorCode = { deprecatedBuiltinCode: 0, customCode: 1, version: 2, builtinCode: 3 } as const;
 export const subgraph = { tensors: 0, inputs: 1, outputs: 2, operators: 3, name: 4 } as const;
 export const buffer = { data: 0, offset: 1, size: 2 } as const;
 export const tensor = {
@@ -20,6 +28,7 @@ export const tensor = {
   isVariable: 5,
   sparsity: 6,
   shapeSignature: 7,
+  hasRank: 8,
 } as const;
 export const quantization = { scale: 2, zeroPoint: 3, detailsType: 4, axis: 6 } as const;
 export const operator = { code: 0, inputs: 1, outputs: 2, optionsType: 3, options: 4 } as const;
@@ -63,6 +72,7 @@ export const fullyConnected = {
 export const softmax = { union: 9, beta: 0 } as const;
 export const concatenation = { union: 10, axis: 0, activation: 1 } as const;
 export const l2Norm = { union: 12, activation: 0 } as const;
+export const localResponseNormalization = { union: 13, radius: 0, bias: 1, alpha: 2, beta: 3 } as const;
 export const resizeBilinear = { union: 15, alignCorners: 2, halfPixelCenters: 3 } as const;
 export const reshape = { union: 17, newShape: 0 } as const;
 export const spaceToDepth = { union: 19, blockSize: 0 } as const;
@@ -78,13 +88,28 @@ export const stridedSlice = {
   shrinkAxisMask: 4,
   offset: 5,
 } as const;
+export const cast = { union: 37, from: 0, to: 1 } as const;
+export const argMax = { union: 40, outputType: 0 } as const;
 export const transposeConv = { union: 49, padding: 0, strideW: 1, strideH: 2, activation: 3 } as const;
+export const argMin = { union: 57, outputType: 0 } as const;
 export const pack = { union: 59, count: 0, axis: 1 } as const;
 export const unpack = { union: 64, count: 0, axis: 1 } as const;
 export const resizeNearest = { union: 74, alignCorners: 0, halfPixelCenters: 1 } as const;
 export const leakyRelu = { union: 75, alpha: 0 } as const;
 export const mirrorPad = { union: 77, mode: 0 } as const;
 export const depthToSpace = { union: 94, blockSize: 0 } as const;
+export const batchMatMul = { union: 101, transposeA: 0, transposeB: 1 } as const;
+export const conv3d = {
+  union: 106,
+  padding: 0,
+  strideD: 1,
+  strideW: 2,
+  strideH: 3,
+  activation: 4,
+  dilationD: 5,
+  dilationW: 6,
+  dilationH: 7,
+} as const;
 
 /** ADD, SUB, MUL and DIV have options of their own, all with the fused activation first. */
 export const binaryActivation = 0;
@@ -97,6 +122,11 @@ export const tensorTypes = [
   ...['float32', 'float16', 'int32', 'uint8', 'int64', 'string', 'bool', 'int16', 'complex64', 'int8'],
   ...['float64', 'complex128', 'uint64', 'resource', 'variant', 'uint32', 'uint16', 'int4', 'bfloat16'],
 ] as const;
+
+export function tensorTypeNumber(type: string): number {
+  const types: readonly string[] = tensorTypes;
+  return types.indexOf(type);
+}
 
 /** How the graph holds each type; what is missing it cannot hold. float16 constants are widened. */
 export const graphTypes: Readonly<Record<string, DType>> = {

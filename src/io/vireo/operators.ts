@@ -39,6 +39,7 @@ const epsilon = real;
 const rows: { readonly [N in RowName]: Row<AttributesOf<N>> } = {
   conv2d: { ...window, clamp, groups, ...requantize },
   depthwiseConv2d: { ...window, clamp, ...requantize },
+  codebookConv2d: { ...window, clamp },
   transposedConv2d: { stride: strides, pad, clamp },
   dense: { clamp, ...requantize },
   matmul: {},

@@ -1,6 +1,6 @@
 /** `.vireo` → graph. What the records hold: docs/vireo-format.md. */
 import { VireoError } from '../../errors.ts';
-import type { Graph, Node, State, Value } from '../../graph/ir.ts';
+import type { Graph, Node, State, Task, Value } from '../../graph/ir.ts';
 import { defaultLimits, type Limits } from '../../graph/limits.ts';
 import { checkTrainingOperands } from '../../graph/train/operands.ts';
 import { verify } from '../../graph/verify.ts';
@@ -40,6 +40,7 @@ export function readVireo(bytes: Uint8Array, options: ReadVireoOptions = {}): Gr
     outputs: readIds(network['outputs'], 'outputs'),
     notes: readList(network['notes'] ?? [], 'notes').map((note) => readText(note, 'a note')),
     ...(states && { states }),
+    ...(network['tasks'] !== undefined && { tasks: readTasks(network['tasks']) }),
   };
   verify(graph, limits);
   checkTrainingOperands(graph);
@@ -74,8 +75,14 @@ const readList = (data: Data | undefined, what: string): readonly Data[] =>
 const isWhole = (data: Data | undefined): data is number =>
   typeof data === 'number' && Number.isInteger(data) && data >= 0;
 
+const readWhole = (data: Data | undefined, what: string, kind: string): readonly number[] =>
+  readList(data, what).map((item) => (isWhole(item) ? item : fail(`${what} expect ${kind}`)));
+
 const readIds = (data: Data | undefined, what: string): readonly number[] =>
-  readList(data, what).map((id) => (isWhole(id) ? id : fail(`${what} expect numbers of values`)));
+  readWhole(data, what, 'numbers of values');
+
+const readPositions = (data: Data | undefined, what: string): readonly number[] =>
+  readWhole(data, what, 'positions');
 
 function readValues(network: DataRecord, tensors: readonly Tensor[], limits: Limits): readonly Value[] {
   const mostScales = limits.nodes * itemsPerNode;
@@ -197,5 +204,18 @@ function readStates(
     const { dtype, data } = at(tensors, index, `state "${value.name}": tensor`);
     if (dtype !== value.dtype) fail(`state "${value.name}": expected ${value.dtype}, got ${dtype}`);
     return { input, output, data };
+  });
+}
+
+/** Whether the positions exist, and what they may be, is for `verify` to say. */
+function readTasks(data: Data): readonly Task[] {
+  return readList(data, 'tasks').map((item, i): Task => {
+    const [name, inputs, outputs] = readList(item, `task ${i}`);
+    const where = `task ${show(name ?? null)}`;
+    return {
+      name: readText(name, `the name of task ${i}`),
+      inputs: readPositions(inputs, `${where}: inputs`),
+      outputs: readPositions(outputs, `${where}: outputs`),
+    };
   });
 }

@@ -79,6 +79,7 @@ export function writeVireo(graph: Graph, { metadata }: WriteVireoOptions = {}): 
     outputs: graph.outputs,
     ...(graph.notes.length > 0 && { notes: graph.notes }),
     ...(states && { states }),
+    ...(graph.tasks && { tasks: graph.tasks.map(({ name, inputs, outputs }) => [name, inputs, outputs]) }),
     ...(metadata && { metadata }),
   };
   return writeContainer({ kind: 'network', meta, tensors: pool.tensors });

@@ -3,6 +3,7 @@
  * next set; integers are equal to reference to the bit, floats within the bound each file states.
  */
 import type { KernelCall, KernelSet, Offer } from '../call.ts';
+import { offerCodebookF32 } from './codebook-f32.ts';
 import { offerConv2dF32 } from './conv2d-f32.ts';
 import { offerConv2dI8 } from './conv2d-i8.ts';
 import { offerCopy, offerFill } from './copy.ts';
@@ -22,6 +23,8 @@ function offer(call: KernelCall): Offer | null {
       return offerConv2dI8(call) ?? offerConv2dF32(call);
     case 'depthwiseConv2d':
       return offerDepthwiseI8(call) ?? offerDepthwiseF32(call);
+    case 'codebookConv2d':
+      return offerCodebookF32(call);
     case 'dense':
       return offerDense(call);
     case 'maxPool2d':

@@ -10,6 +10,7 @@ import type { KernelCall, KernelSet, Offer } from '../call.ts';
 import { argMax } from './arg-max.ts';
 import { binary } from './binary.ts';
 import { cast } from './cast.ts';
+import { codebookConv2d } from './codebook-conv2d.ts';
 import { convNd, transposedConvNd } from './conv-nd.ts';
 import { conv2d } from './conv2d.ts';
 import { convert } from './convert.ts';
@@ -42,6 +43,8 @@ function offer(call: KernelCall): Offer | null {
       return conv2d(call, op);
     case 'depthwiseConv2d':
       return depthwiseConv2d(call, op);
+    case 'codebookConv2d':
+      return codebookConv2d(call, op);
     case 'transposedConv2d':
       return transposedConv2d(call, op);
     case 'dense':

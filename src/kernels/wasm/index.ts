@@ -4,6 +4,7 @@
  * floats within the bound each file states.
  */
 import type { EmittedOffer, KernelCall, KernelSet } from '../call.ts';
+import { offerCodebookF32 } from './codebook-f32.ts';
 import { offerConv2dF32 } from './conv2d-f32.ts';
 import { offerConv2dI8 } from './conv2d-i8.ts';
 import { offerConvert } from './convert.ts';
@@ -58,6 +59,8 @@ function offer(call: KernelCall, target: Target, choice: string | undefined): Em
       return isFloat ? offerConv2dF32(call, target, choice) : offerConv2dI8(call, target, choice);
     case 'depthwiseConv2d':
       return isFloat ? offerDepthwiseF32(call, target, choice) : offerDepthwiseI8(call, target, choice);
+    case 'codebookConv2d':
+      return offerCodebookF32(call, target);
     case 'transposedConv2d':
       return offerTransposedConv2d(call, target, choice);
     case 'dense':

@@ -35,8 +35,8 @@ export interface LinkedProgram {
 }
 
 export interface LinkOptions {
-  /** Steps `from` up to, not including, `to`, that are to run in one call. */
-  readonly stretches: readonly (readonly [from: number, to: number])[];
+  /** Steps that are to run in one call: from, to, from, to, …, each up to, not including, `to`. */
+  readonly stretches: readonly (readonly number[])[];
   readonly team?: Team;
 }
 
@@ -153,9 +153,10 @@ export class Program {
     this.#steps.forEach((step, i) => {
       module.export(`step${i}`, step);
     });
-    stretches.forEach(([from, to], i) => {
+    stretches.forEach((ranges, i) => {
       const stretch = module.function({ parameters: [] }, (f) => {
-        for (const step of this.#steps.slice(from, to)) f.call(step);
+        for (let at = 0; at < ranges.length; at += 2)
+          for (const step of this.#steps.slice(ranges[at], ranges[at + 1])) f.call(step);
       });
       module.export(`stretch${i}`, stretch);
     });

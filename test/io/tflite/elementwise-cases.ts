@@ -68,6 +68,9 @@ export const elementwiseCases: readonly Case[] = [
   { label: 'int8', code: 'MAXIMUM', in: [i8([2], [1, 5]), i8([1], [3])], out: [i8([2], [3, 5])] },
   { label: 'f32', code: 'POW', in: [f32([2], [2, 3]), f32([2], [3, 2])], out: [f32([2], [8, 9])] },
 
+  { label: 'f32', code: 'FLOOR_MOD', in: [f32([2], [5, -5]), f32([1], [3])], out: [f32([2], [2, 1])] },
+  { label: 'int32', code: 'FLOOR_MOD', in: [i32([2], [5, -5]), i32([], [-3])], out: [i32([2], [-1, -2])] },
+
   map('ABS', [-1.5, 2], [1.5, 2]),
   map('NEG', [-1.5, 2], [1.5, -2]),
   map('SQUARE', [-3, 2], [9, 4]),
@@ -76,6 +79,11 @@ export const elementwiseCases: readonly Case[] = [
   map('SQRT', [4, 9], [2, 3]),
   map('RSQRT', [4, 0.25], [0.5, 2]),
   map('FLOOR', [1.7, -1.2], [1, -2]),
+  map('CEIL', [1.2, -1.7], [2, -1]),
+  map('ROUND', [0.5, 1.5, -2.5, 1.2], [0, 2, -2, 1]),
+  map('SIN', [0, Math.PI / 2], [0, 1]),
+  map('COS', [0, Math.PI], [1, -1]),
+  map('SIGN', [-3, 0, 2], [-1, 0, 1]),
   map('LOGISTIC', [0, Math.log(3)], [0.5, 0.75]),
   map('TANH', [0, Math.atanh(0.5)], [0, 0.5]),
   map('ELU', [1, -1], [1, 1 / Math.E - 1]),
@@ -112,7 +120,23 @@ export const elementwiseCases: readonly Case[] = [
     out: [i8([1, 2], [0, 0], 1 / 256, -128)],
     options: { union: o.softmax.union, fields: { [o.softmax.beta]: ['f32', 1] } },
   },
+  map('LOG_SOFTMAX', [0, Math.log(3)], [Math.log(0.25), Math.log(0.75)]),
   map('L2_NORMALIZATION', [3, 4], [0.6, 0.8]),
+  {
+    label: 'the channel and its neighbours, alpha times the sum',
+    code: 'LOCAL_RESPONSE_NORMALIZATION',
+    in: [f32([1, 1, 1, 4], [1, 2, 3, 4])],
+    out: [f32([1, 1, 1, 4], [1 / (2 + 5 / 2), 2 / (2 + 14 / 2), 3 / (2 + 29 / 2), 4 / (2 + 25 / 2)])],
+    options: {
+      union: o.localResponseNormalization.union,
+      fields: {
+        [o.localResponseNormalization.radius]: ['i32', 1],
+        [o.localResponseNormalization.bias]: ['f32', 2],
+        [o.localResponseNormalization.alpha]: ['f32', 0.5],
+        [o.localResponseNormalization.beta]: ['f32', 1],
+      },
+    },
+  },
 
   {
     label: 'drops its axes',
@@ -147,6 +171,28 @@ export const elementwiseCases: readonly Case[] = [
     code: 'SUM',
     in: [f32([2, 2], [1, 2, 3, 4]), scalar(0)],
     out: [f32([2], [4, 6])],
+  },
+
+  {
+    label: 'drops its axes',
+    code: 'REDUCE_MAX',
+    in: [grid, numbers(1, 2)],
+    out: [f32([1, 2], [7, 8])],
+    options: keepDims(0),
+  },
+  {
+    label: 'int8',
+    code: 'REDUCE_MIN',
+    in: [i8([2, 2], [2, 4, -6, 8], 0.5, 3), numbers(1)],
+    out: [i8([2, 1], [2, -6], 0.5, 3)],
+    options: keepDims(1),
+  },
+  {
+    label: 'int32',
+    code: 'REDUCE_PROD',
+    in: [i32([2, 2], [2, 4, -6, 8]), numbers(0)],
+    out: [i32([2], [-12, 32])],
+    options: keepDims(0),
   },
 
   {

@@ -4,6 +4,7 @@ import { VireoError } from '../../../src/errors.ts';
 import { readTflite } from '../../../src/io/tflite/index.ts';
 import { itWithData, readData } from '../../data.ts';
 import { mutate } from '../../mutate.ts';
+import { choiceCases } from './choice-cases.ts';
 import { elementwiseCases } from './elementwise-cases.ts';
 import { movementCases } from './movement-cases.ts';
 import { windowsCases } from './windows-cases.ts';
@@ -16,7 +17,12 @@ function everyOperator(): Uint8Array {
   const inputs: number[] = [];
   const outputs: number[] = [];
   const shift = (ids: readonly number[], by: number) => ids.map((id) => (id < 0 ? id : id + by));
-  for (const { code, in: x, out, options } of [...windowsCases, ...elementwiseCases, ...movementCases]) {
+  for (const { code, in: x, out, options } of [
+    ...windowsCases,
+    ...elementwiseCases,
+    ...movementCases,
+    ...choiceCases,
+  ]) {
     const one: FileSpec = oneOperator(code, x, out, options);
     const by = tensors.length;
     tensors.push(...one.tensors);

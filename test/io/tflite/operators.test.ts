@@ -3,6 +3,7 @@ import { readTflite } from '../../../src/io/tflite/index.ts';
 import { converters } from '../../../src/io/tflite/operators/index.ts';
 import * as o from '../../../src/io/tflite/schema.ts';
 import { testCases } from './cases.ts';
+import { choiceCases } from './choice-cases.ts';
 import { elementwiseCases } from './elementwise-cases.ts';
 import { movementCases } from './movement-cases.ts';
 import { runGraph } from './run.ts';
@@ -21,9 +22,14 @@ describe('TFLite operators that move numbers', () => {
   testCases(movementCases);
 });
 
+describe('TFLite operators that compare and choose', () => {
+  testCases(choiceCases);
+});
+
 describe('TFLite operators', () => {
   it('all have a case here', () => {
-    const tried = new Set([...windowsCases, ...elementwiseCases, ...movementCases].map(({ code }) => code));
+    const cases = [...windowsCases, ...elementwiseCases, ...movementCases, ...choiceCases];
+    const tried = new Set(cases.map(({ code }) => code));
     const own = ['RFFT2D', 'COMPLEX_ABS']; // below
     expect([...converters.keys()].filter((name) => !tried.has(name))).toEqual(own);
     expect([...tried].filter((name) => !o.operatorNames.includes(name))).toEqual([]);

@@ -60,6 +60,26 @@ const one = constant(f32([1, 1, 1, 1], [1]));
 
 export const windowsCases: readonly Case[] = [
   {
+    label: 'two layers on two, RELU',
+    code: 'CONV_3D',
+    in: [
+      f32([1, 2, 1, 2, 1], [1, 2, 3, -4]),
+      constant(f32([2, 1, 1, 1, 2], [1, 10, 2, 20])),
+      constant(f32([2], [0.5, 0])),
+    ],
+    out: [f32([1, 1, 1, 2, 2], [7.5, 70, 0, 0])],
+    options: {
+      union: o.conv3d.union,
+      fields: {
+        [o.conv3d.padding]: ['i8', 1],
+        [o.conv3d.strideD]: ['i32', 1],
+        [o.conv3d.strideH]: ['i32', 1],
+        [o.conv3d.strideW]: ['i32', 1],
+        [o.conv3d.activation]: ['i8', 1],
+      },
+    },
+  },
+  {
     label: 'VALID, bias',
     code: 'CONV_2D',
     in: [nine, constant(f32([1, 2, 2, 1], [1, 0, 0, 1])), constant(f32([1], [10]))],

@@ -226,6 +226,7 @@ const samples: { readonly [N in RowName]: readonly Op[] } = {
     { kind: 'binary', fn: 'greaterOrEqual', clamp: noClamp },
     { kind: 'binary', fn: 'add', clamp: relu, rounding: 'even' },
   ],
+  codebookConv2d: [{ kind: 'codebookConv2d', ...window, clamp: relu }],
   where: [{ kind: 'where' }],
   unary: [
     { kind: 'unary', fn: 'leakyRelu', alpha: 0.1 },
@@ -526,7 +527,7 @@ describe('what a file may not say', () => {
     expect(
       readVireo(
         changed((meta) => {
-          meta['tasks'] = [{ name: 'of a later version' }];
+          meta['of a later version'] = [{ name: 'unknown' }];
         }),
       ),
     ).toStrictEqual(tiny());

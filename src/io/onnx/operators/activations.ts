@@ -1,7 +1,7 @@
 /** Activations: those without a kernel of their own are composed, with the equation beside them. */
 import type { UnaryFn } from '../../../kernels/call.ts';
 import { noClamp } from '../../../kernels/call.ts';
-import { type Operand, range, splitAt } from '../emitter.ts';
+import { type Operand, range, realOf, splitAt } from '../emitter.ts';
 import type { Operator } from '../operator.ts';
 import type { Converters } from './index.ts';
 
@@ -36,9 +36,13 @@ const softmax = (log: boolean) => (op: Operator) => {
 function bounded(op: Operator, x: Operand): Operand {
   const [low, high] = [op.optional(1), op.optional(2)];
   const isKnown = (bound: Operand | undefined) => !bound || bound.data?.length === 1;
-  if (x.dtype === 'f32' && isKnown(low) && isKnown(high)) {
+  const real = realOf(x);
+  if ((x.dtype === 'f32' || real) && isKnown(low) && isKnown(high)) {
     const min = Number(low?.data?.[0] ?? -infinity);
     const max = Number(high?.data?.[0] ?? infinity);
+    // Integers that stand for real numbers are bounded by those that the bounds stand for.
+    if (real)
+      return op.node({ kind: 'clamp', clamp: { min: real(Math.min(min, max)), max: real(max) } }, [x]);
     // Where the bounds cross, the upper one wins.
     if (!Number.isNaN(min) && !Number.isNaN(max)) return op.clamp(x, Math.min(min, max), max);
   }

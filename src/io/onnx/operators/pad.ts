@@ -33,7 +33,7 @@ function amounts(op: Operator, x: Operand): { before: number[]; after: number[] 
 
 export const padding: Converters = {
   Pad(op) {
-    const x = op.plain(op.x(0));
+    const x = op.x(0);
     const mode = op.text('mode', 'constant');
     const { before, after } = amounts(op, x);
     const shape = x.shape.map((extent, i) => before[i]! + extent + after[i]!);

@@ -1,8 +1,18 @@
 /** Operators that calculate each number by itself, or along one axis: activations, sums, conversions. */
+
+import { sameQuantization } from '../../../graph/build.ts';
 import type { BinaryFn, Clamp, ReduceFn, UnaryFn } from '../../../kernels/call.ts';
 import { noClamp } from '../../../kernels/call.ts';
-import { fileType, type Operator } from '../operator.ts';
-import { binaryActivation, binaryUnion, l2Norm, leakyRelu, reducer, softmax } from '../schema.ts';
+import { fileType, type Operand, type Operator } from '../operator.ts';
+import {
+  binaryActivation,
+  binaryUnion,
+  l2Norm,
+  leakyRelu,
+  localResponseNormalization,
+  reducer,
+  softmax,
+} from '../schema.ts';
 
 const unary =
   (fn: UnaryFn, alpha = 0) =>
@@ -33,6 +43,7 @@ const reduce =
   (fn: ReduceFn) =>
   (op: Operator): void => {
     const x = op.number(0);
+    if (fn !== 'mean' && fn !== 'sum') handsOn(op, x, fn !== 'prod');
     const given = op.integers(1, 'axes').map((a) => op.axis(a, x.shape.length));
     const axes = [...new Set(given)].sort((a, b) => a - b);
     if (op.options(reducer.union).bool(reducer.keepDims)) {
@@ -43,6 +54,14 @@ const reduce =
     op.compute({ kind: 'reshape', shape: x.shape.filter((_, i) => !axes.includes(i)) }, [kept]);
   };
 
+/** Stored numbers are handed on, or compared: quantised ones have to be alike on both sides. */
+function handsOn(op: Operator, x: Operand, isOrder: boolean): void {
+  const { dtype, quantization } = x.value;
+  if (dtype !== 'i8' && dtype !== 'u8') return;
+  if (!isOrder || !sameQuantization(quantization, op.computedQuantization(dtype)))
+    op.unsupported(`${fileType(dtype)} input with other parameters than the output`);
+}
+
 export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
   ADD: binary('add', 'ADD'),
   SUB: binary('sub', 'SUB'),
@@ -51,6 +70,11 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
   MINIMUM: binary('min'),
   MAXIMUM: binary('max'),
   POW: binary('pow'),
+  /** The remainder has the sign of the divisor. */
+  FLOOR_MOD(op) {
+    if (op.number(0).value.quantization) op.unsupported('quantised input');
+    binary('mod')(op);
+  },
 
   ABS: unaryOnNumbers('abs'),
   NEG: unaryOnNumbers('neg'),
@@ -60,6 +84,11 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
   SQRT: unary('sqrt'),
   RSQRT: unary('rsqrt'),
   FLOOR: unary('floor'),
+  CEIL: unary('ceil'),
+  ROUND: unary('round'),
+  SIN: unary('sin'),
+  COS: unary('cos'),
+  SIGN: unaryOnNumbers('sign'),
   LOGISTIC: unary('logistic'),
   TANH: unary('tanh'),
   ELU: unary('elu', 1),
@@ -87,22 +116,35 @@ export const elementwise: Readonly<Record<string, (op: Operator) => void>> = {
     if (!Number.isFinite(beta)) op.fail(`beta ${beta}`);
     op.compute({ kind: 'softmax', beta, log: false }, [op.activation(0).id]);
   },
+  LOG_SOFTMAX(op) {
+    const x = op.activation(0);
+    if (x.value.dtype !== 'f32') op.unsupported('an input that is not float32');
+    op.compute({ kind: 'softmax', beta: 1, log: true }, [x.id]);
+  },
   L2_NORMALIZATION(op) {
     op.clamp(op.options(l2Norm.union).i8(l2Norm.activation)); // the schema ignores it; an unknown one is refused
     op.compute({ kind: 'l2Normalize' }, [op.activation(0).id]);
   },
 
+  /** The schema's alpha is that of each square, the operator's that of their mean. */
+  LOCAL_RESPONSE_NORMALIZATION(op) {
+    const o = localResponseNormalization;
+    const options = op.options(o.union);
+    const x = op.activation(0);
+    const [radius, bias] = [options.i32(o.radius), options.f32(o.bias)];
+    const [alpha, beta] = [options.f32(o.alpha), options.f32(o.beta)];
+    if (x.value.dtype !== 'f32') op.unsupported('an input that is not float32');
+    if (radius < 0 || ![bias, alpha, beta].every(Number.isFinite))
+      op.fail(`radius ${radius}, bias ${bias}, alpha ${alpha}, beta ${beta}`);
+    const size = 2 * radius + 1;
+    op.compute({ kind: 'lrn', size, alpha: alpha * size, beta, bias }, [x.id]);
+  },
+
   MEAN: reduce('mean'),
   SUM: reduce('sum'),
-
-  ARG_MAX(op) {
-    const x = op.number(0);
-    const axis = op.axis(op.integer(1, 'axis'), x.shape.length);
-    const { name, type, dtype } = op.output();
-    if (dtype !== 'i32' && dtype !== 'i64') op.unsupported(`${type} output`);
-    const arithmetic = { kind: 'argMax', axis, least: false, last: false } as const;
-    op.finish(op.builder.add(arithmetic, [x.id], { name, dtype, quantization: null }));
-  },
+  REDUCE_MAX: reduce('max'),
+  REDUCE_MIN: reduce('min'),
+  REDUCE_PROD: reduce('prod'),
 
   QUANTIZE(op) {
     const x = op.activation(0);

@@ -13,11 +13,19 @@
  * Source: tensorflow/lite/kernels, conv.cc, depthwise_conv.cc, fully_connected.cc, transpose_conv.cc.
  */
 import { samePad } from '../../../graph/shapes.ts';
-import { type Clamp, noPad, type Pad, type Pair, type Window } from '../../../kernels/call.ts';
+import { type Clamp, noClamp, noPad, type Pad, type Pair, type Window } from '../../../kernels/call.ts';
 import { elementCount, type Shape, showShape } from '../../../tensor.ts';
 import type { Table } from '../flatbuffer.ts';
 import type { Operand, Operator } from '../operator.ts';
-import { conv2d, depthwiseConv2d, fullyConnected, paddings, pool2d, transposeConv } from '../schema.ts';
+import {
+  conv2d,
+  conv3d,
+  depthwiseConv2d,
+  fullyConnected,
+  paddings,
+  pool2d,
+  transposeConv,
+} from '../schema.ts';
 
 export const windows: Readonly<Record<string, (op: Operator) => void>> = {
   CONV_2D(op) {
@@ -40,6 +48,32 @@ export const windows: Readonly<Record<string, (op: Operator) => void>> = {
     const rounds = op.isHybrid(1, x) && op.operand(1).value.dtype === 'i8';
     const input = rounds ? op.hybridInput(x, 1, false) : x;
     op.compute({ kind: 'depthwiseConv2d', stride, dilation, pad, clamp }, [input.id, w.id, ...op.bias(2, x)]);
+  },
+
+  /** x (n, d, h, w, inC), weights (kD, kH, kW, inC, outC); float only */
+  CONV_3D(op) {
+    const o = conv3d;
+    const options = op.options(o.union);
+    const [x, w] = [op.activation(0), op.plain(1)];
+    if (x.value.dtype !== 'f32' || w.value.dtype !== 'f32') op.unsupported('an input that is not float32');
+    if (x.shape.length !== 5 || w.shape.length !== 5)
+      op.fail(`input ${showShape(x.shape)} and weights ${showShape(w.shape)} expect rank 5`);
+    const stride = [options.i32(o.strideD), options.i32(o.strideH), options.i32(o.strideW)];
+    const dilation = [options.i32(o.dilationD, 1), options.i32(o.dilationH, 1), options.i32(o.dilationW, 1)];
+    if (![...stride, ...dilation].every((n) => n >= 1)) op.fail(`strides ${stride}, dilations ${dilation}`);
+    const isSame = paddings[options.i8(o.padding)] === 'SAME';
+    const pads = stride.map((by, i) => {
+      const [size, k] = [x.shape[1 + i]!, w.shape[i]!];
+      const { top, bottom } = samePad([size, 1], [k, 1], [by, 1], [dilation[i]!, 1]);
+      return isSame ? [top, bottom] : [0, 0];
+    });
+    const [before, after] = [pads.map(([cells]) => cells!), pads.map(([, cells]) => cells!)];
+    const clamp = op.clamp(options.i8(o.activation));
+    const filters = op.transpose(w, [4, 0, 1, 2, 3]);
+    const conv = { kind: 'convNd', stride, dilation, before, after, groups: 1 } as const;
+    const inputs = [x.id, filters.id, ...op.bias(2, x)];
+    if (clamp.min === noClamp.min && clamp.max === noClamp.max) op.compute(conv, inputs);
+    else op.compute({ kind: 'clamp', clamp }, [op.step(conv, inputs)]);
   },
 
   /** The output's extents are the file's own; the padding is what the forward convolution would have had. */
