@@ -14,6 +14,7 @@ import type { Graph } from '../../graph/ir.ts';
 import { defaultLimits, type Limits } from '../../graph/limits.ts';
 import type { Shape, Tensor } from '../../tensor.ts';
 import { GraphImporter } from './importer.ts';
+import { withInputScales } from './input-scales.ts';
 import { decodeModel, decodeTensorFile, looksLikeModel } from './model.ts';
 import { type ReadExternal, readTensor } from './tensors.ts';
 import { OnnxUnsupported } from './unsupported.ts';
@@ -43,13 +44,14 @@ export interface ReadOnnxOptions {
 export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions = {}): Graph {
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const model = decodeModel(bytes, limits.nodes);
-  return new GraphImporter(model, {
+  const importer = new GraphImporter(model, {
     name: options.name ?? (model.graph.name || 'network'),
     limits,
     shapes: options.shapes ?? {},
     bind: options.bind ?? {},
     external: options.external,
-  }).import();
+  });
+  return withInputScales(importer.import());
 }
 
 /** The graph inputs that some operator needs as constants: pass them as `bind`. */

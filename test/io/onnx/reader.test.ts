@@ -385,6 +385,46 @@ describe('graphs that are wrong', () => {
   }, 60_000);
 });
 
+describe('an input of integers', () => {
+  const scalar = (name: string, type: 'float' | 'int8', value: number): TensorSpec => ({
+    name,
+    type,
+    dims: [],
+    typed: [value],
+  });
+  const read = (nodes: readonly object[], outputs: readonly string[] = ['y']) =>
+    readOnnx(
+      writeModel({
+        inputs: [{ name: 'x', type: 'int8', shape: [2] }],
+        outputs: outputs.map((name) => ({ name, type: 'float', shape: [2] })),
+        nodes: nodes as ModelSpec['nodes'],
+        initializers: [scalar('s', 'float', 0.5), scalar('t', 'float', 0.25), scalar('z', 'int8', -3)],
+      }),
+    );
+  const dequantize = (scale: string, out: string) => ({
+    type: 'DequantizeLinear',
+    in: ['x', scale, 'z'],
+    out: [out],
+  });
+  const scaleOf = ({ values, inputs }: ReturnType<typeof readOnnx>) => values[inputs[0]!]!.quantization;
+
+  it('has the scale that its one reader gives it', () => {
+    const graph = read([dequantize('s', 'a'), { type: 'Relu', in: ['a'], out: ['y'] }]);
+    expect(scaleOf(graph)).toEqual({ scale: [0.5], zeroPoint: [-3], axis: 0 });
+    const session = compile(graph);
+    session.input(0).set([-5, 3]);
+    session.run();
+    expect([...session.output(0)]).toEqual([0, 3]);
+  });
+  it('has none where two readers disagree, or where something reads the stored numbers', () => {
+    const add = { type: 'Add', in: ['a', 'b'], out: ['y'] };
+    expect(scaleOf(read([dequantize('s', 'a'), dequantize('s', 'b'), add]))).not.toBeNull();
+    expect(scaleOf(read([dequantize('s', 'a'), dequantize('t', 'b'), add]))).toBeNull();
+    const cast = { type: 'Cast', in: ['x'], out: ['b'], attributes: { to: { i: 1 } } };
+    expect(scaleOf(read([dequantize('s', 'a'), cast, add]))).toBeNull();
+  });
+});
+
 describe('isOnnx', () => {
   it('knows a model by its content', () => {
     expect(isOnnx(oneNode({ type: 'Relu' }, { shape: [1] }))).toBe(true);
