@@ -10,9 +10,9 @@
 import { VireoError } from '../errors.ts';
 import { GraphBuilder, sameQuantization } from '../graph/build.ts';
 import type { Graph, Node, Value, ValueId } from '../graph/ir.ts';
-import type { OpKind } from '../graph/ops.ts';
+import type { Op, OpKind } from '../graph/ops.ts';
 import { removeDead } from '../graph/rewrite.ts';
-import { roundHalfAway } from '../kernels/requantize.ts';
+import { quantizedBounds, roundHalfAway } from '../kernels/requantize.ts';
 import type { Quantization } from '../tensor.ts';
 import type { Calibration } from './calibrate.ts';
 import { type Form, formOf } from './forms.ts';
@@ -227,11 +227,12 @@ class QuantizedBuilder {
     const { name, shape } = this.#graph.values[node.output];
     // The float form of an output has the output's name.
     const isOutput = this.#options.io === 'float' && this.#graph.outputs.includes(node.output);
-    const id = this.#builder.add(node.op, inputs, {
+    const quantization = this.#scales(node.output);
+    const id = this.#builder.add(withoutIdleBounds(node.op, quantization), inputs, {
       name: isOutput ? `${name}/int8` : name,
       dtype: 'i8',
       shape,
-      quantization: this.#scales(node.output),
+      quantization,
     });
     this.#forms.set(node.output, { int8: id });
     if (!isMove(node.op.kind) && node.op.kind in productKinds === false)
@@ -340,6 +341,23 @@ class QuantizedBuilder {
     this.#converted.set(key, made);
     return made;
   }
+}
+
+/**
+ * Bounds within a step of the ends of int8 are left out: a whole zero point shifts the ends by half a step. ReLU and ReLU6
+ * stay, which files have names for.
+ */
+function withoutIdleBounds(op: Op, quantization: Quantization): Op {
+  if (!('clamp' in op)) return op;
+  const { min, max } = op.clamp;
+  const isRelu = min === 0 && (max === 6 || max === Number.POSITIVE_INFINITY);
+  if (isRelu) return op;
+  const { lo, hi } = quantizedBounds(op.clamp, { dtype: 'i8', shape: [], quantization, data: null });
+  const clamp = {
+    min: lo <= -127 && min !== 0 ? Number.NEGATIVE_INFINITY : min,
+    max: hi >= 126 ? Number.POSITIVE_INFINITY : max,
+  };
+  return { ...op, clamp };
 }
 
 const productKinds: Partial<Record<OpKind, true>> = {

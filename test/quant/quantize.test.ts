@@ -171,6 +171,32 @@ describe('quantize', () => {
     expect(at(true)).toBeLessThan(0.7 * at(false));
   });
 
+  it('bounds that int8 ends at anyway are left out, ReLU6 and bounds inside stay', () => {
+    const b = new GraphBuilder('bounds');
+    const x = b.input('x', 'f32', [1, 4]);
+    const bounds = [
+      { min: -2, max: 2 },
+      { min: 0, max: 6 },
+      { min: 0, max: 1.5 },
+      { min: -100, max: 100 },
+    ];
+    const ys = bounds.map((clamp) => b.add({ kind: 'binary', fn: 'add', clamp }, [x, x]));
+    const graph = b.finish([
+      ...ys,
+      b.add({ kind: 'binary', fn: 'max', clamp: { min: -1, max: 1 } }, [x, ys[3]]),
+    ]);
+    const sample = [Float32Array.of(-4, 4, 0.5, 0)];
+    const { graph: int8 } = quantize(graph, calibrate(graph, [sample], { method: 'minmax' }));
+    const infinite = Number.POSITIVE_INFINITY;
+    expect(int8.nodes.map(({ op }) => 'clamp' in op && op.clamp).filter(Boolean)).toEqual([
+      { min: -infinite, max: infinite },
+      { min: 0, max: 6 },
+      { min: 0, max: infinite },
+      { min: -infinite, max: infinite },
+      { min: -1, max: 1 },
+    ]);
+  });
+
   it('a row of zeros keeps its bias', () => {
     const b = new GraphBuilder('dead channel');
     const x = b.input('x', 'f32', [1, 4]);
