@@ -13,6 +13,7 @@ import { elementCount, type NumberData, type TensorData } from '../tensor.ts';
 import { type InputObserver, type InputStatistics, inputObserver } from './gram.ts';
 import { isLayer, layerMatrix } from './layer-matrix.ts';
 import { type Observer, observer, type RangeMethod } from './observers.ts';
+import { withOutputs } from './outputs.ts';
 import type { Range } from './range.ts';
 
 export interface CalibrateOptions {
@@ -83,7 +84,7 @@ export function calibrator(graph: Graph, options: CalibrateOptions = {}): Calibr
   const read = [...new Set([...watched, ...layers.map((node) => node.inputs[0])])];
   const outputs = read.filter((id) => !graph.inputs.includes(id));
   const session = compile(
-    { ...graph, outputs: outputs.length > 0 ? outputs : graph.outputs },
+    withOutputs(graph, outputs.length > 0 ? outputs : graph.outputs),
     options.kernels ? { kernels: options.kernels } : {},
   );
   const numbersOf = reader(graph, session, read);

@@ -11,7 +11,8 @@ import { removeDead } from '../graph/rewrite.ts';
 import { roundHalfAway } from '../kernels/requantize.ts';
 import { calibrate, type Sample, storedSample } from './calibrate.ts';
 import { layerMatrix, rowOf } from './layer-matrix.ts';
-import type { QuantizeReport } from './quantize.ts';
+import { withOutputs } from './outputs.ts';
+import type { QuantizeReport } from './report.ts';
 
 /**
  * `float`: what `quantized` was made of; `samples`: real numbers for its inputs, kept for many passes. The report counts
@@ -32,7 +33,7 @@ export function correctBias(
     const was = before.get(name);
     if (weightSnr === null || !node || !was || !means[name] || node.inputs[2] === undefined) continue;
     const [bias] = node.inputs.slice(2);
-    const upTo = removeDead({ ...graph, outputs: [node.output] }).graph;
+    const upTo = removeDead(withOutputs(graph, [node.output])).graph;
     const now = calibrate(upTo, stored, { ...measuring, only: output }).inputs[output];
     const data = corrected(float, was, graph, node, means[name].mean, now.mean);
     const values = graph.values.map((value, id) => (id === bias ? { ...value, data } : value));

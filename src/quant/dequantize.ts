@@ -12,6 +12,7 @@ import type { Node, Value, ValueId } from '../graph/ir.ts';
 import type { Op } from '../graph/ops.ts';
 import type { Rewrite } from '../graph/rewrite.ts';
 import { elementCount, isBig, type Quantization } from '../tensor.ts';
+import { tasksOf } from './outputs.ts';
 import { rangeOfParameters } from './range.ts';
 
 /** The report counts the nodes whose operands were 8-bit. Throws 'unsupported' naming operators that rest on integers. */
@@ -71,7 +72,7 @@ export const dequantize: Rewrite<number> = (graph) => {
     );
   }
   for (const note of graph.notes) builder.note(note);
-  return { graph: builder.finish(graph.outputs.map(at)), report: changed };
+  return { graph: { ...builder.finish(graph.outputs.map(at)), ...tasksOf(graph) }, report: changed };
 };
 
 const isQuantized8 = ({ dtype, quantization }: Value): boolean =>

@@ -13,7 +13,9 @@ import { producersOf } from '../graph/rewrite.ts';
 import { compile } from '../graph/run/compile.ts';
 import { type Calibration, feedAll, realReader, type Sample, storedSample } from './calibrate.ts';
 import { layerMatrix, rowOf } from './layer-matrix.ts';
-import { type QuantizeOptions, type QuantizeReport, quantize } from './quantize.ts';
+import { withOutputs } from './outputs.ts';
+import { type QuantizeOptions, quantize } from './quantize.ts';
+import type { QuantizeReport } from './report.ts';
 import { decibels } from './weights.ts';
 
 /** dB by the layer's name; ∞ where nothing differs. */
@@ -75,7 +77,7 @@ export function sensitivities(
   options: QuantizeOptions = {},
   each: (done: number) => void = () => {},
 ): Fidelity {
-  const probed: Graph = { ...float, outputs: probesOf(float) };
+  const probed = withOutputs(float, probesOf(float));
   const found: Record<string, number> = {};
   layers.forEach((name, i) => {
     const keep = (node: Node): boolean => node.name !== name;
@@ -122,7 +124,7 @@ function compare(before: Watched, after: Watched, samples: Iterable<Sample>): nu
 }
 
 function watch({ graph, ids }: Watched) {
-  const session = compile({ ...graph, outputs: [...ids] });
+  const session = compile(withOutputs(graph, ids));
   const readers = ids.map((id, i) => realReader(graph.values[id], session.output(i)));
   return {
     run: (sample: Sample) => {

@@ -22,7 +22,8 @@ import { trainable } from '../graph/train/freeze.ts';
 import { distillation, meanSquaredError } from '../graph/train/losses.ts';
 import { randomStream, shuffled } from '../random.ts';
 import { feedAll, type Sample } from './calibrate.ts';
-import type { QuantizeReport } from './quantize.ts';
+import { withOutputs } from './outputs.ts';
+import type { QuantizeReport } from './report.ts';
 
 export interface FineTuneOptions {
   /** Passes over the samples. Default 10. */
@@ -76,12 +77,12 @@ export function fineTune(
   const { epochs = 10, batch = 32, rate = 0.01, seed = 1, each = () => {} } = options;
   const probe = probeOf(float);
   const isClassifier = probe !== float.outputs[0];
-  const teacher = compile({ ...float, outputs: [probe] });
+  const teacher = compile(withOutputs(float, [probe]));
   const layers = layersOf(float, quantized);
   // What rounding took from the means is in the biases already.
   const corrected = withBiases(float, quantized);
   const student = lossGraph(
-    { ...corrected, outputs: [probe] },
+    withOutputs(corrected, [probe]),
     new Set(layers.map(({ name }) => name)),
     isClassifier,
   );
@@ -185,15 +186,18 @@ function layersOf(
 ): Layer[] {
   const nodes = new Map(float.nodes.map((node) => [node.name, node]));
   const made = new Map(graph.nodes.map((node) => [node.name, node]));
+  const found = new Set<ValueId>(); // weights that several layers share are one
   return report.layers
     .filter(({ weightSnr }) => weightSnr !== null)
-    .map(({ name, output, precision }): Layer => {
+    .flatMap(({ name, output, precision }): Layer[] => {
       const [before, after] = [nodes.get(name) as Node, made.get(output) as Node]; // the report names both
       const weights = before.inputs[1];
+      if (found.has(weights)) return [];
+      found.add(weights);
       const value = graph.values[after.inputs[1]];
       const q = value.data as Int8Array;
       const scale = elementScales(value.shape, value.quantization!, q.length);
-      return {
+      const layer: Layer = {
         name: float.values[weights].name,
         weights,
         scale,
@@ -205,6 +209,7 @@ function layersOf(
         mean: new Float32Array(q.length),
         square: 0,
       };
+      return [layer];
     });
 }
 

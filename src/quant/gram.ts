@@ -19,6 +19,24 @@ export interface InputStatistics {
   readonly gram: Float64Array | null;
 }
 
+/** As if one observer had seen the inputs of all; null where the first has none, or where they are read in other ways. */
+export function uniteStatistics(all: readonly (InputStatistics | undefined)[]): InputStatistics | null {
+  const [first] = all;
+  if (!first || all.length === 1) return first ?? null;
+  const known = all.filter((one) => one !== undefined);
+  if (known.some(({ mean }) => mean.length !== first.mean.length)) return null;
+  const patches = known.reduce((sum, one) => sum + one.patches, 0);
+  const average = (of: (one: InputStatistics) => Float64Array): Float64Array =>
+    of(first).map((_, i) => known.reduce((sum, one) => sum + (one.patches / patches) * of(one)[i], 0));
+  const hasGrams = known.every(({ gram }) => gram !== null);
+  return {
+    patches,
+    k: first.k,
+    mean: average(({ mean }) => mean),
+    gram: hasGrams ? average(({ gram }) => gram!) : null,
+  };
+}
+
 /** Patches gathered before they are multiplied. */
 const panelRows = 64;
 

@@ -20,13 +20,7 @@ export { type FineTuneOptions, type FineTuneReport, fineTune } from './fine-tune
 export type { InputStatistics } from './gram.ts';
 export { type RangeMethod, rangeMethods } from './observers.ts';
 export { prepare } from './prepare.ts';
-export {
-  isMove,
-  type LayerReport,
-  mustBeFloat,
-  type QuantizeOptions,
-  type QuantizeReport,
-  quantize,
-} from './quantize.ts';
+export { mustBeFloat, type QuantizeOptions, quantize } from './quantize.ts';
 export { parametersOf, type Range } from './range.ts';
+export { isMove, type LayerReport, type QuantizeReport } from './report.ts';
 export type { Rounding, WeightBits } from './weights.ts';

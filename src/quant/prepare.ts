@@ -14,6 +14,7 @@ import { optimize } from '../graph/optimize.ts';
 import { consumersOf, type Rewrite, removeDead } from '../graph/rewrite.ts';
 import { noClamp, noPad } from '../kernels/call.ts';
 import { elementCount, sameShape } from '../tensor.ts';
+import { tasksOf } from './outputs.ts';
 
 export const prepare: Rewrite<Readonly<Record<string, number>>> = (graph) => {
   const unrounded = dropRounding(graph);
@@ -138,5 +139,5 @@ function renamed(graph: Graph): Graph {
       ),
     );
   for (const note of graph.notes) builder.note(note);
-  return builder.finish(graph.outputs.map((id) => ids.get(id)!));
+  return { ...builder.finish(graph.outputs.map((id) => ids.get(id)!)), ...tasksOf(graph) };
 }

@@ -27,8 +27,6 @@ export interface WeightOptions {
 export interface QuantizedWeights {
   readonly data: Int8Array;
   readonly quantization: Quantization;
-  /** Σ_k (w[r, k] − ŵ[r, k])·μ[g(r), k]: what the mean output of row r has lost. */
-  readonly meanLoss: Float64Array;
   /** 10·log₁₀(Σw² / Σ(w − ŵ)²) */
   readonly snr: number;
   /** 'nearest' also where there was nothing to learn from. */
@@ -51,7 +49,6 @@ export function quantizeWeights(
   const whole = options.perChannel ? null : { most: largestOf(weights), grid: gridOf(weights) };
   const rows = Array.from({ length: matrix.rows }, (_, r) => rowOf(matrix, weights, r));
   const perGroup = matrix.rows / matrix.groups;
-  const meanLoss = new Float64Array(matrix.rows);
   const data = new Int8Array(weights.length);
   const scales = new Float64Array(matrix.rows);
   let [signal, noise] = [0, 0];
@@ -68,7 +65,6 @@ export function quantizeWeights(
       const error = w[k] - scale * q[k];
       signal += w[k] * w[k];
       noise += error * error;
-      if (statistics) meanLoss[r] += error * statistics.mean[group * matrix.k + k];
     }
   });
   const shared = !options.perChannel;
@@ -77,10 +73,29 @@ export function quantizeWeights(
   return {
     data,
     quantization: { scale, zeroPoint: scale.map(() => 0), axis },
-    meanLoss,
     snr: decibels(signal, noise),
     rounding: gram ? 'learned' : 'nearest',
   };
+}
+
+/** Σ_k (w[r, k] − ŵ[r, k])·μ[g(r), k] for each row r: what its mean output has lost (eq. 13). */
+export function meanLoss(
+  node: Node,
+  values: readonly Value[],
+  { data, quantization: { scale } }: Pick<QuantizedWeights, 'data' | 'quantization'>,
+  { mean }: InputStatistics,
+): Float64Array {
+  const matrix = layerMatrix(node, values);
+  const weights = values[node.inputs[1]].data as Float32Array; // a float layer's
+  return Float64Array.from({ length: matrix.rows }, (_, r) => {
+    const w = rowOf(matrix, weights, r);
+    const q = rowOf(matrix, data, r);
+    const s = scale[scale.length === 1 ? 0 : r];
+    const at = Math.floor((r * matrix.groups) / matrix.rows) * matrix.k;
+    let sum = 0;
+    for (let k = 0; k < matrix.k; k++) sum += (w[k] - s * q[k]) * mean[at + k];
+    return sum;
+  });
 }
 
 export const decibels = (signal: number, noise: number): number =>

@@ -80,6 +80,13 @@ describe('the core', () => {
     ]);
   });
 
+  it('leaves quantisation to a door of its own, which is ECMAScript alone too', () => {
+    const quant = reachedFrom('src/quant/index.ts', valueImportsOf);
+    expect(quant.packages).toEqual([]);
+    const foreign = quant.files.filter((path) => foreignNames(source(path)).length > 0);
+    expect(foreign).toEqual(['src/kernels/wasm/web-assembly.ts']);
+  });
+
   it('holds no kernel and no rewrite of training', () => {
     const { files: values } = reachedFrom('src/index.ts', valueImportsOf);
     expect(values.filter((path) => path.includes('/train/'))).toEqual([]);
