@@ -5,48 +5,31 @@ import { countNetwork } from '../../graph/cost/counts.ts';
 import { energyOf } from '../../graph/cost/energy.ts';
 import { profileOf } from '../../graph/cost/profiles.ts';
 import { storedBits, storedSize } from '../../graph/cost/size.ts';
-import type { Graph, Node } from '../../graph/ir.ts';
-import { compile } from '../../graph/run/compile.ts';
-import { type InputCard, planInput } from '../../io/cards/index.ts';
+import type { Graph } from '../../graph/ir.ts';
 import {
   calibrate,
-  calibrator,
   correctBias,
-  dequantize,
   equalize,
-  fineTune,
-  isMove,
-  mustBeFloat,
   outputFidelity,
   prepare,
-  type QuantizeOptions,
   quantize,
-  type RangeMethod,
   rangeMethods,
-  type Sample,
   sensitivities,
   weightFidelity,
 } from '../../quant/index.ts';
-import type { TensorData } from '../../tensor.ts';
-import { findNetworkCard, writeCardBeside } from '../cards.ts';
-import { type DataItem, type DataSet, openDataSet } from '../data-set.ts';
+import { writeCardBeside } from '../cards.ts';
+import { openDataSet } from '../data-set.ts';
 import { chosenProfile, profileOption, tierOption } from '../energy/profiles.ts';
-import { dataFolder, readNetwork, sha256, writeWhole } from '../files.ts';
+import { dataFolder, sha256, writeWhole } from '../files.ts';
 import { formatOf } from '../formats.ts';
-import {
-  type Command,
-  cardOption,
-  type Given,
-  jsonOption,
-  operandsOf,
-  shapeOption,
-  shapesOf,
-} from '../options.ts';
-import { type Answers, compareAnswers } from '../quantize/answers.ts';
-import { realInput, writtenInput } from '../quantize/card.ts';
-import { spread } from '../quantize/items.ts';
+import { type Command, cardOption, jsonOption, operandsOf, shapeOption } from '../options.ts';
+import { judge, judgedBy } from '../quantize/answers.ts';
+import { writtenInput } from '../quantize/card.ts';
+import { measure, mostKept, tune } from '../quantize/measure.ts';
+import { precisionOf, settingsOf, showSettings } from '../quantize/settings.ts';
 import { type Report, reportAsJson, showReport } from '../quantize/show.ts';
-import { percent, progress } from '../terminal.ts';
+import { openSource, type Source } from '../quantize/source.ts';
+import { progress } from '../terminal.ts';
 import { version } from '../version.ts';
 
 export const quantizeNetwork: Command = {
@@ -137,7 +120,7 @@ export const quantizeNetwork: Command = {
     bar.end();
     watch.lap('layers');
     const judged = source.isClassifier
-      ? await judge(source, quantized.graph, judges, { settings, isSame: judges === set, given })
+      ? await judge(source, quantized.graph, judges, { settings, isSame: judges === set })
       : null;
     watch.lap('judging');
 
@@ -182,209 +165,6 @@ export const quantizeNetwork: Command = {
     return isAllowed ? 0 : 3;
   },
 };
-
-interface Settings {
-  readonly quantize: QuantizeOptions;
-  readonly method: RangeMethod;
-  readonly bias: 'mean' | 'measured' | 'none';
-  readonly equalize: boolean;
-  /** Epochs. */
-  readonly fineTune: number;
-  readonly samples: number;
-  readonly limit: number;
-  readonly mostDrop: number;
-  readonly shown: Readonly<Record<string, string>>;
-}
-
-function settingsOf(given: Given): Settings {
-  const oneOf = <T extends string>(name: string, choices: readonly T[], otherwise: T): T => {
-    const text = given.text(name) ?? otherwise;
-    const found = choices.find((choice) => choice === text);
-    if (found === undefined)
-      throw new VireoError('usage', `--${name} expects ${choices.join(', ')}, got ${JSON.stringify(text)}`);
-    return found;
-  };
-  const method = oneOf('method', rangeMethods, 'mse');
-  const rounding = oneOf('rounding', ['learned', 'nearest'] as const, 'learned');
-  const bias = oneOf('bias', ['mean', 'measured', 'none'] as const, 'mean');
-  const io = oneOf('io', ['int8', 'float'] as const, 'int8');
-  const text = given.text('max-drop') ?? '0.5';
-  const mostDrop = Number(text);
-  if (text.trim() === '' || !Number.isFinite(mostDrop))
-    throw new VireoError('usage', `--max-drop expects a number of points, got ${JSON.stringify(text)}`);
-  const isInt4 = given.flag('int4-weights');
-  if (!isInt4 && given.texts('int8').length > 0)
-    throw new VireoError('usage', '--int8 is for networks with --int4-weights');
-  const fineTune = given.count('fine-tune') ?? 0;
-  const isEqualized = given.flag('equalize');
-  return {
-    quantize: { io, rounding, correctBias: bias !== 'none' },
-    method,
-    bias,
-    equalize: isEqualized,
-    fineTune,
-    samples: given.count('samples') ?? 500,
-    limit: given.count('limit') ?? Number.POSITIVE_INFINITY,
-    mostDrop,
-    shown: {
-      ranges: method,
-      rounding,
-      bias,
-      weights: isInt4 ? '4 bits' : '8 bits',
-      ...(fineTune > 0 && { 'fine-tuned': `${fineTune} epochs` }),
-      ...(isEqualized && { channels: 'equalized' }),
-    },
-  };
-}
-
-const showSettings = ({ shown }: Settings): string =>
-  Object.entries(shown)
-    .map(([what, how]) => `${what} ${how}`)
-    .join(', ');
-
-interface Source {
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  /** What the user has: it is judged against. */
-  readonly given: Graph;
-  readonly givenInput: InputCard;
-  /** The same in float. */
-  readonly float: Graph;
-  readonly input: InputCard;
-  readonly card: ReturnType<typeof findNetworkCard>;
-  readonly isClassifier: boolean;
-  readonly notes: readonly string[];
-}
-
-function openSource(path: string, given: Given): Source {
-  const { bytes, graph } = readNetwork(path, shapesOf(given));
-  const again = given.flag('again');
-  if (!again) mustBeFloat(graph);
-  if (graph.inputs.length !== 1)
-    throw new VireoError('usage', `${path}: has ${graph.inputs.length} inputs; a data card feeds one`);
-  const card = findNetworkCard(path, bytes, { card: given.text('card'), dataFolder });
-  const givenInput: InputCard = card?.card.inputs[0] ?? { kind: 'raw', about: '' };
-  const input = graph.values[graph.inputs[0]];
-  const kind = card?.card.outputs[0]?.kind ?? 'classification';
-  return {
-    path,
-    bytes,
-    given: graph,
-    givenInput,
-    float: again ? dequantize(graph).graph : graph,
-    input: again ? realInput(givenInput, input.quantization) : givenInput,
-    card,
-    isClassifier: kind === 'classification',
-    notes: [...graph.notes, ...(card?.notes ?? [])],
-  };
-}
-
-/** `--keep` and `--int8` by the node's name or by its number in the report. */
-function precisionOf(given: Given, float: Graph): Pick<QuantizeOptions, 'keep' | 'weightBits'> {
-  const layers = float.nodes.filter(({ op }) => !isMove(op.kind));
-  const named = (option: string): ReadonlySet<Node> =>
-    new Set(
-      given.texts(option).map((text) => {
-        const found = layers.find(({ name }) => name === text) ?? layers[Number(text) - 1];
-        if (!found)
-          throw new VireoError(
-            'usage',
-            `--${option}: no layer ${JSON.stringify(text)}; expected a name or 1 to ${layers.length}`,
-          );
-        return found;
-      }),
-    );
-  const [kept, wide] = [named('keep'), named('int8')];
-  return {
-    keep: (node) => kept.has(node),
-    weightBits: (node) => (given.flag('int4-weights') && !wide.has(node) ? 4 : 8),
-  };
-}
-
-/** Samples that are kept for what is measured afterwards. */
-const mostKept = 64;
-
-function tune(
-  float: Graph,
-  quantized: ReturnType<typeof quantize>,
-  samples: readonly Sample[],
-  epochs: number,
-): Graph {
-  const bar = progress(epochs * Math.ceil(samples.length / 32));
-  const each = (done: number, _: number, loss: number): void =>
-    bar.update(done, `fine-tuning, loss ${loss.toPrecision(3)}`);
-  const { graph, report } = fineTune(float, quantized, samples, { epochs, each });
-  bar.end();
-  const [before, after] = report.losses.map((loss) => loss.toPrecision(3));
-  console.error(
-    `note: fine-tuning: loss ${before} → ${after}, ${report.moved} of ${report.weights} weights are others`,
-  );
-  return graph;
-}
-
-async function measure(float: Graph, input: InputCard, set: DataSet, settings: Settings, path: string) {
-  const { name, dtype, shape, quantization } = float.values[float.inputs[0]];
-  const plan = planInput(input, { dtype, shape, quantization });
-  const inputs = settings.quantize.rounding === 'learned' ? 'gram' : 'means';
-  const { add, finish } = calibrator(float, { method: settings.method, inputs });
-  const kept: Sample[] = [];
-  const bar = progress(Math.min(settings.samples, set.count ?? settings.samples));
-  let count = 0;
-  for await (const { item, chosen } of spread(set, settings.samples)) {
-    if (!chosen) continue;
-    const data: TensorData = plan.prepare(item.source);
-    try {
-      add([data]);
-    } catch (error) {
-      if (!(error instanceof VireoError)) throw error;
-      throw new VireoError(error.code, `${path}: item ${item.name}: ${error.message}`);
-    }
-    if (kept.length < mostKept || settings.fineTune > 0) kept.push([data]);
-    bar.update(++count, 'calibrating');
-    if (count >= settings.samples) break;
-  }
-  bar.end();
-  if (count === 0) throw new VireoError('bad-input', `${path}: has no items to calibrate "${name}" on`);
-  return { calibration: finish(), kept };
-}
-
-async function judge(
-  source: Source,
-  graph: Graph,
-  set: DataSet,
-  { settings, isSame, given }: { settings: Settings; isSame: boolean; given: Given },
-): Promise<Answers> {
-  const session = compile(graph);
-  const isInt8 = session.inputs[0].dtype === 'i8';
-  const before = { session: compile(source.given), input: source.givenInput };
-  const after = { session, input: isInt8 || given.flag('again') ? source.input : source.givenInput };
-  async function* items(): AsyncGenerator<DataItem> {
-    let count = 0;
-    for await (const { item, chosen } of isSame ? spread(set, settings.samples) : all(set)) {
-      if (chosen) continue;
-      yield item;
-      if (++count >= settings.limit) return;
-    }
-  }
-  const rest =
-    set.count === undefined ? undefined : set.count - (isSame ? Math.min(settings.samples, set.count) : 0);
-  const bar = progress(rest === undefined ? undefined : Math.min(rest, settings.limit));
-  const answers = await compareAnswers(before, after, items(), (done, { correct, labelled }) =>
-    bar.update(done, labelled > 0 ? correct.map((right) => percent(right / labelled)).join(' → ') : ''),
-  );
-  bar.end();
-  return answers;
-}
-
-async function* all(set: DataSet) {
-  for await (const item of set.items()) yield { item, chosen: false };
-}
-
-function judgedBy(isClassifier: boolean, labelled: number, isSame: boolean, name: string): string {
-  if (!isClassifier) return 'the network is no classifier';
-  if (labelled === 0) return `no item of ${name} that is left has a label`;
-  return isSame ? `on the ${labelled} other items` : `on ${labelled} items of ${name}`;
-}
 
 function write(
   out: string,
