@@ -202,9 +202,10 @@ export class NetworkBuilder extends TrainingBuilder {
 
   #rank4(x: ValueId, name: string): readonly [number, number, number, number] {
     const { shape } = this.value(x);
+    const [n, h, w, c] = shape;
     if (shape.length !== 4)
       throw new VireoError('usage', `"${name}" expects (n, h, w, c), got rank ${shape.length}`);
-    return shape as unknown as readonly [number, number, number, number];
+    return [n!, h!, w!, c!]; // there are four
   }
 
   #nameOf(kind: string, { name }: LayerOptions): string {
