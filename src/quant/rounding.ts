@@ -14,7 +14,7 @@
  * Sources: Nagel et al. 2020, arXiv:2004.10568 (the objective); Frantar et al. 2022, arXiv:2210.17323; Babai 1986,
  * Combinatorica 6(1); Chen et al. 2025, arXiv:2507.18553 (that the two are one).
  */
-import { choleskyUpper } from './cholesky.ts';
+import { choleskyUpper } from '../graph/cholesky.ts';
 
 /** What the rounding of one group's rows needs of its inputs. */
 export interface InputForm {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { wilson } from '../../src/cli/commands/eval.ts';
+import { wilson } from '../../src/cli/scores.ts';
 import { union } from '../../src/graph/merge/union.ts';
 import { decodePng } from '../../src/io/image/index.ts';
 import { writeVireo } from '../../src/io/vireo/index.ts';

@@ -1,6 +1,6 @@
 /** Learned rounding against slower ways to the same numbers. */
 import { describe, expect, it } from 'vitest';
-import { choleskyUpper } from '../../src/quant/cholesky.ts';
+import { choleskyUpper } from '../../src/graph/cholesky.ts';
 import {
   descend,
   type InputForm,

@@ -7,11 +7,11 @@ import { networkCardVersion } from '../../io/cards/index.ts';
 import { writeVireo } from '../../io/vireo/index.ts';
 import { makeFolder, sha256, writeWhole } from '../files.ts';
 import { type Command, jsonOption, operandsOf } from '../options.ts';
+import { wilson } from '../scores.ts';
 import { percent, showBytes, showCount, showTime } from '../terminal.ts';
 import { type Judgement, networkOf } from '../train/judge.ts';
 import { Interrupted, type Training, train as trained } from '../train/training.ts';
 import { version } from '../version.ts';
-import { wilson } from './eval.ts';
 
 export const train: Command = {
   name: 'train',

@@ -3,8 +3,8 @@ import type { EnergyReport } from '../../graph/cost/energy.ts';
 import { showProvenance } from '../../graph/cost/energy.ts';
 import type { StoredSize } from '../../graph/cost/size.ts';
 import type { Fidelity, LayerReport, QuantizeReport } from '../../quant/index.ts';
-import { wilson } from '../commands/eval.ts';
 import { short, showEnergy } from '../energy/show.ts';
+import { wilson } from '../scores.ts';
 import { percent, showBytes, table } from '../terminal.ts';
 import type { Answers } from './answers.ts';
 

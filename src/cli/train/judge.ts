@@ -9,8 +9,8 @@ import { spansOf } from '../../graph/train/shards.ts';
 import type { SamplePlan } from '../../io/datasets/samples.ts';
 import type { Recipe } from '../../io/recipes/recipe.ts';
 import { elementCount } from '../../tensor.ts';
+import { largest } from '../scores.ts';
 import { type Held, itemOf } from './held.ts';
-import { largest } from './lane.ts';
 
 export interface Judgement {
   readonly count: number;
@@ -62,12 +62,13 @@ export function judge(recipe: Recipe, weights: Float32Array, { inputs, labels }:
     session.run();
     for (let row = 0; row < count; row++) {
       const label = labels[first + row]!;
-      const best = largest(scores, row, classes);
+      const own = scores.subarray(row * classes, (row + 1) * classes);
+      const best = largest(own);
       if (best === label) right++;
-      const top = scores[row * classes + best]!;
+      const top = own[best]!;
       let sum = 0;
-      for (let c = 0; c < classes; c++) sum += Math.exp(scores[row * classes + c]! - top);
-      loss += Math.log(sum) + top - scores[row * classes + label]!;
+      for (const score of own) sum += Math.exp(score - top);
+      loss += Math.log(sum) + top - own[label]!;
     }
   }
   return { count: labels.length, right, loss: loss / labels.length };

@@ -5,6 +5,7 @@ import { planSamples, type SamplePlan } from '../../io/datasets/samples.ts';
 import type { Recipe } from '../../io/recipes/recipe.ts';
 import { randomStream, shuffled } from '../../random.ts';
 import { elementCount } from '../../tensor.ts';
+import { largest } from '../scores.ts';
 import { type Held, itemOf } from './held.ts';
 
 /** Memory that all threads see. */
@@ -61,18 +62,13 @@ export class Lane {
       targets[row * this.#classes + label] = 1;
     });
     this.#shard.run(weights, results[shard]!);
-    right[shard] = labels.filter((label, row) => largest(logits, row, this.#classes) === label).length;
+    const scores = (row: number): Float32Array =>
+      logits.subarray(row * this.#classes, (row + 1) * this.#classes);
+    right[shard] = labels.filter((label, row) => largest(scores(row)) === label).length;
   }
 }
 
 /** The network with as many rows as a shard has. */
 export function trainingNet({ name, shape, layers, batch, shards, seed, smoothing }: Recipe) {
   return classifier({ name, shape, layers, batch: batch / shards, seed, smoothing });
-}
-
-/** The first of a row's largest scores. */
-export function largest(scores: Float32Array, row: number, classes: number): number {
-  let best = 0;
-  for (let c = 1; c < classes; c++) if (scores[row * classes + c]! > scores[row * classes + best]!) best = c;
-  return best;
 }

@@ -14,6 +14,7 @@
  */
 import { VireoError } from '../../errors.ts';
 import { type Random, randomStream } from '../../random.ts';
+import { choleskyUpper } from '../cholesky.ts';
 
 export interface ClusterOptions {
   /** (n): how often each vector counts; default 1. At least 0. */
@@ -49,8 +50,8 @@ export function clusterSubVectors(
   const { gram, seed = 0, iterations = 30 } = options;
   const weights = Float64Array.from(options.weights ?? new Float64Array(n).fill(1));
   check(vectors, r, K, weights, gram);
-  const lower = gram && choleskyOf(gram, r);
-  const points = lower ? transformed(vectors, r, lower) : Float64Array.from(vectors);
+  const upper = gram && factorOf(gram, r);
+  const points = upper ? transformed(vectors, r, upper) : Float64Array.from(vectors);
   const centres = new Float64Array(K * r);
   const owner = new Uint8Array(n);
   const distance = new Float64Array(n);
@@ -74,7 +75,7 @@ export function clusterSubVectors(
       break;
     }
     best = error;
-    codewords.set(lower ? restored(centres, r, lower) : Float32Array.from(centres));
+    codewords.set(upper ? restored(centres, r, upper) : Float32Array.from(centres));
   }
   return { codewords, indices: owner, error: clusterError(vectors, r, codewords, owner, options) };
 }
@@ -123,45 +124,42 @@ function check(
 }
 
 /**
- * G + ε·I = L·Lᵀ, L lower. ε = 10⁻⁷ of the mean diagonal: inputs that are never anything but 0 leave G singular,
+ * G + ε·I = Uᵀ·U, U upper. ε = 10⁻⁷ of the mean diagonal: inputs that are never anything but 0 leave G singular,
  * and among codewords that are equally good for the outputs the nearest is taken.
  */
-function choleskyOf(gram: ArrayLike<number>, r: number): Float64Array {
-  const lower = new Float64Array(r * r);
+function factorOf(gram: ArrayLike<number>, r: number): Float64Array {
+  const ridged = Float64Array.from(gram);
   let trace = 0;
-  for (let i = 0; i < r; i++) trace += gram[i * r + i];
+  for (let i = 0; i < r; i++) trace += ridged[i * r + i];
   const ridge = (1e-7 * trace) / r || 1;
-  for (let j = 0; j < r; j++)
-    for (let i = j; i < r; i++) {
-      let sum = gram[i * r + j] + (i === j ? ridge : 0);
-      for (let k = 0; k < j; k++) sum -= lower[i * r + k] * lower[j * r + k];
-      if (i > j) lower[i * r + j] = sum / lower[j * r + j];
-      else if (sum > 0) lower[j * r + j] = Math.sqrt(sum);
-      else throw new VireoError('bad-input', 'clusterSubVectors: the metric is not positive semidefinite');
-    }
-  return lower;
+  for (let i = 0; i < r; i++) ridged[i * r + i] += ridge;
+  try {
+    return choleskyUpper(ridged, r);
+  } catch {
+    throw new VireoError('bad-input', 'clusterSubVectors: the metric is not positive semidefinite');
+  }
 }
 
-/** Lᵀ·v for each vector. */
-function transformed(vectors: Float32Array, r: number, lower: Float64Array): Float64Array {
+/** U·v for each vector. */
+function transformed(vectors: Float32Array, r: number, upper: Float64Array): Float64Array {
   const points = new Float64Array(vectors.length);
   for (let at = 0; at < vectors.length; at += r)
     for (let i = 0; i < r; i++) {
       let sum = 0;
-      for (let j = i; j < r; j++) sum += lower[j * r + i] * vectors[at + j];
+      for (let j = i; j < r; j++) sum += upper[i * r + j] * vectors[at + j];
       points[at + i] = sum;
     }
   return points;
 }
 
-/** L⁻ᵀ·c for each centre, by back substitution. */
-function restored(centres: Float64Array, r: number, lower: Float64Array): Float32Array {
+/** U⁻¹·c for each centre, by back substitution. */
+function restored(centres: Float64Array, r: number, upper: Float64Array): Float32Array {
   const words = Float64Array.from(centres);
   for (let at = 0; at < words.length; at += r)
     for (let i = r - 1; i >= 0; i--) {
       let sum = words[at + i];
-      for (let j = i + 1; j < r; j++) sum -= lower[j * r + i] * words[at + j];
-      words[at + i] = sum / lower[i * r + i];
+      for (let j = i + 1; j < r; j++) sum -= upper[i * r + j] * words[at + j];
+      words[at + i] = sum / upper[i * r + i];
     }
   return Float32Array.from(words);
 }
